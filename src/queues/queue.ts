@@ -1,0 +1,96 @@
+/**
+ * What the harness asks of a queue. One file a kind implements it; `index.ts` lists the kinds.
+ *
+ * Every method only looks, except `submit` and `purge`: looking must not change what the queue does (no method may
+ * start a consumer, run a recovery sweep or restore messages).
+ */
+import type { BrokerState, Connection } from '../core/event.ts';
+
+/** A job to hand to the queue. The payload is already built from the configuration's template. */
+export interface Submission {
+  /** The job table's id of the job, as text. */
+  readonly job: string;
+  /** The id that the message is to have, where the queue lets the sender choose. */
+  readonly messageId: string;
+  readonly task: string;
+  readonly payload: unknown;
+}
+
+/**
+ * `certain`: the broker confirmed. `uncertain`: the call broke off after it may have taken effect (a time-out, a
+ * lost connection); the message may or may not be there. A call that definitely had no effect throws instead.
+ */
+export interface SubmitOutcome {
+  readonly messageId: string;
+  readonly certainty: 'certain' | 'uncertain';
+  readonly problem?: string;
+}
+
+/** A message that was submitted, by the names that find it again. */
+export interface MessageRef {
+  readonly job: string;
+  readonly messageId: string;
+}
+
+export interface BrokerInfo {
+  /** e.g. `Redis 7.0.15` or `PostgreSQL 18.4`. */
+  readonly server: string;
+  /** Host and port, or a path; no credentials. */
+  readonly address: string;
+  /** Things worth a warning, e.g. an eviction policy that drops keys. Sentences. */
+  readonly warnings: readonly string[];
+}
+
+/** How the queue takes a job back from a worker that died. Times in ms; `null` where nothing tells. */
+export interface RecoveryEstimate {
+  /** From the moment a replacement is ready until the job is handed out again, at most. */
+  readonly atMostMs: number | null;
+  /** What it rests on, a sentence: "the dead worker's lock ends in 0.9 s, stalled jobs are looked for every 0.5 s". */
+  readonly because: string;
+}
+
+/** Turns times of the outside world into `atMs` of the run. */
+export interface RunClock {
+  /** Integer ms since the run began, monotonic. */
+  now(): number;
+}
+
+export interface Queue extends AsyncDisposable {
+  /** The kind as in `--queue`, e.g. `bullmq`. */
+  readonly kind: string;
+  /** For people, e.g. `BullMQ on PostgreSQL`. */
+  readonly title: string;
+  readonly backend: string | null;
+  readonly queueName: string;
+
+  /**
+   * Connects and asks for the server's version.
+   * @throws UserError `environment` with codes `broker-refused`, `broker-auth`, `broker-unknown-host`, `broker-timeout`,
+   *   `broker-schema-missing`, …: clear words and a remedy, no secret.
+   */
+  ping(): Promise<BrokerInfo>;
+
+  /** The consumers that are connected to this queue now. `null`: the queue cannot tell. */
+  consumers(): Promise<readonly Connection[] | null>;
+
+  /** @throws UserError when the message is definitely not there. */
+  submit(submission: Submission): Promise<SubmitOutcome>;
+
+  /** Where the message is now. `null`: the queue cannot tell. Never throws for a message that is not there. */
+  inspect(message: MessageRef): Promise<BrokerState | null>;
+
+  /**
+   * How long the queue will take to hand the job out again if its holder is gone, judged from the broker's own
+   * state. `null`: the queue cannot tell.
+   */
+  estimateRecovery(message: MessageRef): Promise<RecoveryEstimate | null>;
+
+  /** Removes every trace of the message, whatever state it is in. Removing what is not there is no error. */
+  purge(message: MessageRef): Promise<void>;
+
+  /** Names of the queue's bookkeeping entries (keys, rows) that do not exist yet and that a run would bring about. */
+  absentKeys(): Promise<readonly string[]>;
+
+  /** Removes those of `absent` that exist now and hold nothing of anybody else. Called when no worker of ours lives. */
+  removeKeys(absent: readonly string[]): Promise<void>;
+}
