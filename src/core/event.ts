@@ -52,8 +52,11 @@ export interface RowValues {
 export interface Writer {
   readonly transactionId: string;
   readonly backendPid: number;
-  /** Epoch milliseconds by the server's clock; with `backendPid` it names one connection for good. */
-  readonly backendStartMs: number;
+  /**
+   * Epoch milliseconds by the server's clock; with `backendPid` it names one connection for good. `null`: hidden from
+   * the harness's role.
+   */
+  readonly backendStartMs: number | null;
   readonly applicationName: string;
   /** `null` for a connection over a Unix socket. */
   readonly clientAddress: string | null;
@@ -139,6 +142,8 @@ export type EventBody =
       /** ISO 8601 wall-clock time of `atMs` 0. */
       readonly startedAt: string;
       readonly scenario: string;
+      /** The scenario is a polite one: the old worker may finish the job before it leaves (a drain). */
+      readonly polite: boolean;
       readonly strikeAt: string;
       readonly restartBy: RestartMode;
       readonly target: TargetSummary;
@@ -160,7 +165,13 @@ export type EventBody =
       readonly remedy?: string;
     }
   /** How rows are observed, and why not better. */
-  | { readonly kind: 'observer:started'; readonly source: 'trigger' | 'poll'; readonly reason?: string }
+  | {
+      readonly kind: 'observer:started';
+      readonly source: 'trigger' | 'poll';
+      readonly reason?: string;
+      /** A pooler stands in between: a connection does not tell the client. */
+      readonly pooled: boolean;
+    }
   /** The last recorded version was compared with the row itself. */
   | {
       readonly kind: 'observer:checked';
@@ -206,14 +217,14 @@ export type EventBody =
       readonly kind: 'row:stranger';
       readonly job: string;
       readonly id: string;
-      readonly status: string | null;
+      readonly files: readonly string[];
     }
-  /** How many rows carry the job's files, the job's own included. */
+  /** The rows that carry any of the job's files, the job's own included, with the files they carry. */
   | {
       readonly kind: 'rows:counted';
       readonly job: string;
       readonly role: JobRole;
-      readonly ids: readonly string[];
+      readonly rows: readonly { readonly id: string; readonly files: readonly string[] }[];
     }
   /** The broker was asked about a job. */
   | ({ readonly kind: 'broker:snapshot'; readonly job: string; readonly role: JobRole } & BrokerState)

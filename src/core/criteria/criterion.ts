@@ -1,0 +1,32 @@
+/** What every criterion is: a name, a title, and a pure function of the facts and the history. */
+import type { CriterionLevel } from '../event.ts';
+import { finding, type Finding } from '../findings.ts';
+import type { History } from '../history.ts';
+import type { RestartFacts } from '../restart.ts';
+import type { CriterionStatus, JudgedCriterion, Judgement } from '../verdict.ts';
+
+export interface Criterion {
+  readonly id: string;
+  readonly title: string;
+  readonly judge: (history: History, facts: RestartFacts) => Judgement;
+}
+
+export function judgement(status: CriterionStatus, ...evidence: readonly Finding[]): Judgement {
+  return { status, evidence };
+}
+
+/** A criterion that throws is inconclusive: it has not seen what it would need to say passed. */
+export function judgeSafely(
+  criterion: Criterion,
+  level: CriterionLevel,
+  history: History,
+  facts: RestartFacts,
+): JudgedCriterion {
+  const { id, title } = criterion;
+  try {
+    return { id, title, level, ...criterion.judge(history, facts) };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { id, title, level, ...judgement('inconclusive', finding('criterion-threw', { message })) };
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * The job ended as it ends without a restart.
+ *
+ * Why: a restart that turns a job that would have completed into a failed one has lost it as surely as a deletion.
+ * What would fool it: taking any final state for a good one, or taking FAILED for the restart's doing when the worker
+ * cannot work on dummy PDFs at all. So an end that is not the expected one is compared with the control's: the same
+ * job on the same worker without a restart. Without a control it is inconclusive.
+ */
+import { isTerminal } from '../event.ts';
+import { finding } from '../findings.ts';
+import { first, jobInRole, rowBefore, versionsOf } from '../history.ts';
+import { judgement, type Criterion } from './criterion.ts';
+
+export const sameOutcome: Criterion = {
+  id: 'same-outcome',
+  title: 'it ended as it ends without a restart',
+  judge(history, facts) {
+    const now = rowBefore(facts.versions);
+    if (now === undefined || now === null || !isTerminal(now.state)) {
+      return judgement('skipped', finding('no-end-to-compare'));
+    }
+    const expected =
+      (first(history, 'run:started')?.fileMode ?? 'valid') === 'valid' ? 'completed' : 'failed';
+    if (now.state === expected)
+      return judgement('passed', finding('ended-as-expected', { state: now.state }));
+    const error = now.error ?? '';
+    const control = jobInRole(history, 'control');
+    const controlRow = control === undefined ? undefined : rowBefore(versionsOf(history, control));
+    if (controlRow === undefined || controlRow === null || !isTerminal(controlRow.state)) {
+      return judgement('inconclusive', finding('expected-end-unknown', { state: now.state, error }));
+    }
+    if (controlRow.state === now.state)
+      return judgement('passed', finding('ended-as-control', { state: now.state }));
+    return judgement(
+      'failed',
+      finding('ended-otherwise', { state: now.state, expected: controlRow.state, error }),
+    );
+  },
+};

@@ -1,0 +1,65 @@
+/** The diagnoses by id, the likeliest first. Words and remedies are in `reporters/wording.ts`. */
+import type { History } from '../history.ts';
+import type { RestartFacts } from '../restart.ts';
+import type { JudgedCriterion } from '../verdict.ts';
+import type { Diagnose, DiagnosisValues } from './diagnosis.ts';
+import * as lost from './lost.ts';
+import * as unaccounted from './unaccounted.ts';
+import * as vacuous from './vacuous.ts';
+
+export const DIAGNOSES = {
+  'deleted-at-boot': lost.deletedAtBoot,
+  'redelivered-but-skipped': lost.redeliveredButSkipped,
+  'acked-before-done': lost.ackedBeforeDone,
+  'popped-without-copy': lost.poppedWithoutCopy,
+  'broker-gave-up-row-not-told': lost.brokerGaveUpRowNotTold,
+  'not-yet-due': lost.notYetDue,
+  'never-reclaimed': lost.neverReclaimed,
+  'nobody-listens': lost.nobodyListens,
+  'stuck-after-pickup': lost.stuckAfterPickup,
+  'failed-by-restart': unaccounted.failedByRestart,
+  'started-at-reset': unaccounted.startedAtReset,
+  'completed-at-missing': unaccounted.completedAtMissing,
+  'clock-mixed': unaccounted.clockMixed,
+  'resumed-as-new-job': unaccounted.resumedAsNewJob,
+  'recovered-twice': unaccounted.recoveredTwice,
+  'ended-before-restart': vacuous.endedBeforeRestart,
+  'stopped-politely': vacuous.stoppedPolitely,
+  'worker-not-restarted': vacuous.workerNotRestarted,
+  'signal-swallowed': vacuous.signalSwallowed,
+  'orphan-children': vacuous.orphanChildren,
+  'another-worker': vacuous.anotherWorker,
+  'no-successor': vacuous.noSuccessor,
+  'hold-hurt': vacuous.holdHurt,
+} as const satisfies Record<string, Diagnose>;
+
+export type DiagnosisId = keyof typeof DIAGNOSES;
+
+export interface Diagnosis {
+  readonly id: DiagnosisId;
+  readonly values: DiagnosisValues;
+}
+
+export function diagnose(
+  history: History,
+  facts: RestartFacts,
+  criteria: readonly JudgedCriterion[],
+): readonly Diagnosis[] {
+  const codes = new Set(
+    criteria.flatMap((criterion) => criterion.evidence.map((evidence) => evidence.code as string)),
+  );
+  const subject = {
+    history,
+    facts,
+    criteria,
+    has: (id: string, status: JudgedCriterion['status']) =>
+      criteria.some((criterion) => criterion.id === id && criterion.status === status),
+    found: (code: string) => codes.has(code),
+  };
+  const diagnoses: Diagnosis[] = [];
+  for (const id of Object.keys(DIAGNOSES) as DiagnosisId[]) {
+    const values = DIAGNOSES[id](subject);
+    if (values !== undefined) diagnoses.push({ id, values });
+  }
+  return diagnoses;
+}

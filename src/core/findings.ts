@@ -1,0 +1,97 @@
+/**
+ * What criteria and diagnoses say, as codes with arguments. The sentences are in `reporters/wording.ts`, one for each
+ * code; a code without a sentence does not compile.
+ */
+import type { AttributionMeans } from './attribution.ts';
+import type { JobState } from './event.ts';
+
+export interface FindingArguments {
+  'never-observed': { job: string };
+  'row-in-every-observation': { versions: number; source: 'trigger' | 'poll' };
+  'row-gone': { atMs: number; incarnation: number | null };
+  'observation-incomplete': { versions: number };
+  'observed-by-polling': { unseen: string };
+  'not-looked-at-after-restart': Record<string, never>;
+
+  'no-restart': Record<string, never>;
+  'fault-disarmed': { fault: string };
+  'ended-before-strike': { state: JobState };
+  'ended-by-old-worker': { state: JobState; incarnation: number };
+  'ended-while-stopping': { state: JobState; unattributed: true };
+  'not-in-flight': { state: JobState | 'gone'; broker: string };
+  'holder-not-struck': { writer: string; incarnation: number };
+  'holder-unknown': Record<string, never>;
+  'worker-still-there': { incarnation: number; pids: string; connections: string };
+  'worker-not-seen-gone': { incarnation: number };
+  'no-new-worker': Record<string, never>;
+  'handed-back-politely': { incarnation: number };
+  'struck-in-flight': { fault: string; incarnation: number; state: JobState; progress: number | null };
+  'restarted-in-flight': { incarnation: number; state: JobState; progress: number | null };
+  'in-flight-by-broker': { owner: string };
+  'worker-gone': {
+    incarnation: number;
+    proof: 'processes' | 'connections';
+    connectionsGone: boolean;
+    afterMs: number;
+  };
+  'new-worker': { incarnation: number; afterMs: number };
+  drained: { incarnation: number; state: JobState };
+  'write-after-gone': { incarnation: number; atMs: number };
+  'hold-broken': { reason: string };
+  'hold-hurt': { error: string };
+
+  'picked-up-by-write': { incarnation: number; by: AttributionMeans; afterMs: number };
+  'picked-up-by-task': { before: string; after: string; afterMs: number };
+  'picked-up-by-broker': { deliveries: number; afterMs: number };
+  'drained-so-not-exercised': Record<string, never>;
+  'handed-out-without-work': { deliveries: number };
+  'nobody-picked-up': { afterMs: number; broker: string };
+  'unattributed-writes': { writes: number };
+  'not-due-yet': { due: string };
+  'nothing-to-pick-up': Record<string, never>;
+
+  reached: { state: JobState; afterMs: number };
+  'reached-and-left': { reached: JobState; now: string };
+  'not-terminal': { state: JobState | 'gone'; progress: number | null; afterMs: number };
+  'broker-says': { text: string };
+
+  'no-timestamp-columns': Record<string, never>;
+  'started-at-kept': { startedAt: string; versions: number };
+  'started-at-changed': { before: string; after: string; incarnation: number | null };
+  'started-at-lost': { before: string; incarnation: number | null };
+  'started-at-missing': Record<string, never>;
+  'completed-at-set': { completedAt: string };
+  'completed-at-missing': { state: JobState };
+  'completed-at-not-due': Record<string, never>;
+  'timestamps-out-of-order': { earlier: string; later: string; earlierAt: string; laterAt: string };
+  'timestamps-not-comparable': { earlier: string; later: string };
+
+  'one-row': { children: number };
+  'further-rows': { ids: string };
+  'one-message': { most: number };
+  'further-messages': { messages: number };
+  'messages-not-counted': Record<string, never>;
+  'rows-not-counted': Record<string, never>;
+
+  'no-end-to-compare': Record<string, never>;
+  'ended-as-expected': { state: JobState };
+  'ended-otherwise': { state: JobState; expected: string; error: string };
+  'ended-as-control': { state: JobState };
+  'expected-end-unknown': { state: JobState; error: string };
+
+  'criterion-threw': { message: string };
+}
+
+export type FindingCode = keyof FindingArguments;
+
+/** One finding: a code and the values of its sentence. */
+export type Finding = {
+  readonly [Code in FindingCode]: { readonly code: Code } & Readonly<FindingArguments[Code]>;
+}[FindingCode];
+
+export function finding<Code extends FindingCode>(
+  code: Code,
+  ...[values]: FindingArguments[Code] extends Record<string, never> ? [] : [FindingArguments[Code]]
+): Finding {
+  return { code, ...values } as unknown as Finding;
+}

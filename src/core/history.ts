@@ -1,0 +1,85 @@
+/** The history of a run: its events in order, indexed by kind. Immutable; criteria and diagnoses read nothing else. */
+import {
+  isTerminal,
+  type BrokerState,
+  type Event,
+  type EventKind,
+  type EventOf,
+  type JobRole,
+  type RowValues,
+} from './event.ts';
+
+export interface History {
+  readonly events: readonly Event[];
+  of<K extends EventKind>(kind: K): readonly EventOf<K>[];
+}
+
+export type RowVersion = EventOf<'row:version'>;
+export type BrokerSnapshot = EventOf<'broker:snapshot'>;
+
+/** @param events in the order of their `seq` */
+export function createHistory(events: readonly Event[]): History {
+  const byKind = new Map<EventKind, Event[]>();
+  for (const event of events) {
+    const list = byKind.get(event.kind);
+    if (list === undefined) byKind.set(event.kind, [event]);
+    else list.push(event);
+  }
+  return {
+    events,
+    of: <K extends EventKind>(kind: K) => (byKind.get(kind) ?? []) as unknown as readonly EventOf<K>[],
+  };
+}
+
+/** The first event of a kind, if any. */
+export function first<K extends EventKind>(history: History, kind: K): EventOf<K> | undefined {
+  return history.of(kind)[0];
+}
+
+export function last<K extends EventKind>(history: History, kind: K): EventOf<K> | undefined {
+  return history.of(kind).at(-1);
+}
+
+/** The table's id of the job in a role, or `undefined` before it was created. */
+export function jobInRole(history: History, role: JobRole): string | undefined {
+  return history.of('job:created').find((event) => event.role === role)?.job;
+}
+
+/** Every recorded observation of a job's row, in order. */
+export function versionsOf(history: History, job: string): readonly RowVersion[] {
+  return history.of('row:version').filter((version) => version.job === job);
+}
+
+/** The observations that are changes: without the deliberate reads, which only repeat what is there. */
+export function changesOf(history: History, job: string): readonly RowVersion[] {
+  return versionsOf(history, job).filter((version) => version.source !== 'read');
+}
+
+export function snapshotsOf(history: History, job: string): readonly BrokerSnapshot[] {
+  return history.of('broker:snapshot').filter((snapshot) => snapshot.job === job);
+}
+
+/** The row as it was last seen before `seq` (the whole history by default); `null`: it was gone. */
+export function rowBefore(
+  versions: readonly RowVersion[],
+  seq: number = Number.POSITIVE_INFINITY,
+): RowValues | null | undefined {
+  return versions.findLast((version) => version.seq < seq)?.values;
+}
+
+export function lastSnapshotBefore(
+  snapshots: readonly BrokerSnapshot[],
+  seq: number = Number.POSITIVE_INFINITY,
+): BrokerSnapshot | undefined {
+  return snapshots.findLast((snapshot) => snapshot.seq < seq);
+}
+
+/** The first version in which the job has ended. */
+export function firstTerminal(versions: readonly RowVersion[]): RowVersion | undefined {
+  return versions.find((version) => version.values !== null && isTerminal(version.values.state));
+}
+
+/** Whether the broker says that the job is being worked on: the proof of flight where the row cannot show it. */
+export function isHeldInBroker(state: BrokerState | undefined): boolean {
+  return state?.state === 'active';
+}

@@ -1,0 +1,35 @@
+/** What every observer of job rows does, and the choice between them. */
+import type { JobRole, RowValues, Writer } from '../core/event.ts';
+
+/** One observed version of a row. */
+export interface ObservedVersion {
+  readonly job: string;
+  readonly operation: 'insert' | 'update' | 'delete';
+  readonly values: RowValues | null;
+  readonly databaseAtMs: number;
+  readonly writer?: Writer;
+}
+
+/** A row that is not ours and carries files of ours. */
+export interface ObservedStranger {
+  readonly id: string;
+  readonly files: readonly string[];
+}
+
+export interface ObserverSink {
+  version(version: ObservedVersion): void;
+  stranger(stranger: ObservedStranger): void;
+  /** The observer cannot go on; what it saw so far stands. */
+  failed(reason: string): void;
+}
+
+export interface Observer extends AsyncDisposable {
+  readonly source: 'trigger' | 'poll';
+  /** Resolves when everything that was committed before the call has been given to the sink. */
+  catchUp(): Promise<void>;
+}
+
+export interface ObservedJob {
+  readonly id: string;
+  readonly role: JobRole;
+}

@@ -1,0 +1,89 @@
+/** Deliberate looks at the job table: rows by id, rows by file, the database's clock. */
+import type { StatusMapping } from '../config/settings.ts';
+import type { RowValues } from '../core/event.ts';
+import type { Database } from './database.ts';
+import { filesOf } from './observe-trigger.ts';
+import { idCondition, rowExpression, toRowValues } from './row.ts';
+import { quoteIdentifier, quoteLiteral, type JobTable } from './table.ts';
+
+export interface ReadRows {
+  /** By id as text; rows that are not there are missing. */
+  readonly rows: ReadonlyMap<string, RowValues>;
+  /** Epoch ms by the server's clock. */
+  readonly databaseAtMs: number;
+}
+
+export async function readRows(
+  database: Database,
+  table: JobTable,
+  statuses: StatusMapping,
+  ids: readonly string[],
+): Promise<ReadRows> {
+  const found = await database.inUtc<{
+    id: string | null;
+    json: Record<string, unknown> | null;
+    at_ms: string;
+  }>(
+    `select c.at_ms, r.id, r.json
+       from (select (extract(epoch from clock_timestamp()) * 1000)::bigint::text as at_ms) c
+       left join (select t.${quoteIdentifier(table.idColumn.name)}::text as id, ${rowExpression(table, 't')} as json
+                    from ${table.sql} t where ${idCondition(table, 't', ids)}) r on true`,
+  );
+  const rows = new Map<string, RowValues>();
+  for (const { id, json } of found) {
+    if (id !== null && json !== null) rows.set(id, toRowValues(json, statuses));
+  }
+  return { rows, databaseAtMs: Number(found[0]?.at_ms ?? 0) };
+}
+
+export interface CarrierRow {
+  readonly id: string;
+  readonly files: readonly string[];
+}
+
+/**
+ * The rows that carry files with the token, one row a job and one a child or a duplicate of it.
+ * @returns `null` where the table has no files column: then only the trigger could have seen one
+ */
+export async function rowsCarrying(
+  database: Database,
+  table: JobTable,
+  token: string,
+): Promise<readonly CarrierRow[] | null> {
+  const column = table.roles.files;
+  if (column === undefined) return null;
+  const name = quoteIdentifier(column.name);
+  const { rows } = await database.query<{ id: string; files: string }>(
+    `select ${quoteIdentifier(table.idColumn.name)}::text as id, ${name}::text as files
+       from ${table.sql} where position(${quoteLiteral(token)} in ${name}::text) > 0`,
+  );
+  return rows.map((row) => ({ id: row.id, files: filesOf(row.files, token) }));
+}
+
+/** The server's clock against ours, by the shortest of a few round trips. */
+export async function measureClock(
+  database: Database,
+  wallClockNowMs: () => number,
+): Promise<{ readonly offsetMs: number; readonly uncertaintyMs: number }> {
+  let best = { offsetMs: 0, uncertaintyMs: Number.POSITIVE_INFINITY };
+  for (let round = 0; round < 5; round += 1) {
+    const before = wallClockNowMs();
+    const { rows } = await database.query<{ ms: string }>(
+      `select (extract(epoch from clock_timestamp()) * 1000)::text as ms`,
+    );
+    const after = wallClockNowMs();
+    const uncertaintyMs = Math.ceil((after - before) / 2) + 1;
+    const offsetMs = Math.round(Number(rows[0]?.ms ?? 0) - (before + after) / 2);
+    if (uncertaintyMs < best.uncertaintyMs) best = { offsetMs, uncertaintyMs };
+  }
+  return best;
+}
+
+export async function deleteRow(
+  database: Database,
+  tableSql: string,
+  idColumn: string,
+  id: string,
+): Promise<void> {
+  await database.query(`delete from ${tableSql} where ${quoteIdentifier(idColumn)}::text = $1`, [id]);
+}

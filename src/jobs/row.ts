@@ -1,0 +1,90 @@
+/** A row as events carry it: one SQL expression that reads the roles, and what its JSON means. */
+import type { JobState, RowValues } from '../core/event.ts';
+import type { ColumnRole, StatusMapping } from '../config/settings.ts';
+import { quoteIdentifier, quoteLiteral, type JobTable } from './table.ts';
+
+/** Longer errors are cut: an event is no place for a stack trace of a megabyte. */
+const LONGEST_ERROR = 2_000;
+
+const RECORDED_ROLES: readonly ColumnRole[] = [
+  'status',
+  'taskId',
+  'progress',
+  'startedAt',
+  'completedAt',
+  'createdAt',
+  'retryCount',
+  'maxRetries',
+  'lastRetryAt',
+  'error',
+  'owner',
+  'leaseUntil',
+  'heartbeatAt',
+  'attempts',
+];
+
+/**
+ * A jsonb expression with the recorded roles and a digest of the whole row.
+ * @param row the row's name in the statement: an alias, `NEW` or `OLD`
+ */
+export function rowExpression(table: JobTable, row: string): string {
+  const pairs = RECORDED_ROLES.flatMap((role) => {
+    const column = table.roles[role];
+    if (column === undefined) return [];
+    const value = `${row}.${quoteIdentifier(column.name)}`;
+    return [`'${role}', ${role === 'error' ? `left(${value}::text, ${LONGEST_ERROR})` : value}`];
+  });
+  return `jsonb_build_object(${[...pairs, `'digest', md5(${row}::text)`].join(', ')})`;
+}
+
+export function toRowValues(json: Readonly<Record<string, unknown>>, statuses: StatusMapping): RowValues {
+  const status = textOf(json['status']) ?? null;
+  const values: Record<string, unknown> = {
+    status,
+    state: stateOf(status, statuses),
+    digest: textOf(json['digest']) ?? '',
+  };
+  for (const role of [
+    'taskId',
+    'startedAt',
+    'completedAt',
+    'createdAt',
+    'lastRetryAt',
+    'error',
+    'owner',
+    'leaseUntil',
+    'heartbeatAt',
+  ]) {
+    if (role in json) values[role] = textOf(json[role]) ?? null;
+  }
+  for (const role of ['progress', 'retryCount', 'maxRetries', 'attempts']) {
+    if (role in json) values[role] = numberOf(json[role]);
+  }
+  return values as unknown as RowValues;
+}
+
+export function stateOf(status: string | null, statuses: StatusMapping): JobState {
+  if (status === null) return 'unknown';
+  const wanted = status.toLowerCase();
+  for (const [state, names] of Object.entries(statuses)) {
+    if (names.some((name: string) => name.toLowerCase() === wanted)) return state as keyof StatusMapping;
+  }
+  return 'unknown';
+}
+
+function textOf(value: unknown): string | null | undefined {
+  if (value === undefined || value === null) return null;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function numberOf(value: unknown): number | null {
+  if (value === undefined || value === null || value === '') return null;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : null;
+}
+
+/** A condition that finds rows by id, whatever the id's type. */
+export function idCondition(table: JobTable, row: string, ids: readonly string[]): string {
+  const literals = ids.map((id) => `${quoteLiteral(id)}::${table.idColumn.type}`);
+  return `${row}.${quoteIdentifier(table.idColumn.name)} in (${literals.join(', ')})`;
+}
