@@ -44,3 +44,7 @@ export function environmentError(code: string, message: string, remedy?: string,
     ...(cause === undefined ? {} : { cause }),
   });
 }
+
+export function isUserError(error: unknown): error is UserError {
+  return error instanceof UserError;
+}

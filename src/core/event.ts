@@ -186,6 +186,8 @@ export type EventBody =
       readonly kind: 'job:created';
       readonly job: string;
       readonly role: JobRole;
+      /** As written into the row. */
+      readonly status: string;
       readonly files: readonly string[];
     }
   /** A job was submitted. `uncertain`: the broker's answer never came, the message may or may not be there. */
@@ -194,6 +196,7 @@ export type EventBody =
       readonly job: string;
       readonly role: JobRole;
       readonly messageId: string;
+      readonly task: string;
       readonly certainty: 'certain' | 'uncertain';
       readonly problem?: string;
     }
@@ -270,6 +273,8 @@ export type EventBody =
       readonly exitCode: number | null;
       readonly signal: string | null;
       readonly expected: boolean;
+      /** The last line of its output, redacted. */
+      readonly lastLine: string | null;
     }
   /** Every process of the incarnation is gone, and so are its database connections (where they could be seen). */
   | {
@@ -363,6 +368,7 @@ export type Thing =
       readonly kind: 'message';
       readonly queue: string;
       readonly queueName: string;
+      readonly job: string;
       readonly messageId: string;
     }
   | {

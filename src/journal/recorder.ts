@@ -9,8 +9,8 @@ import { createHistory, type History } from '../core/history.ts';
 export interface RecorderOptions {
   /** The journal's path; `null`: nothing is written (for tests of pure code). */
   readonly file: string | null;
-  /** Integer ms since the run began, monotonic. */
-  readonly now: () => number;
+  /** Wall-clock time of the run's beginning, epoch ms; events are timed from it by the monotonic clock. */
+  readonly startedAtMs: number;
   /** Applied to every text before it is recorded: masks secrets. */
   readonly redact: (text: string) => string;
 }
@@ -26,6 +26,7 @@ export class Recorder {
   readonly #events: Event[] = [];
   readonly #listeners = new Set<Listener>();
   readonly #options: RecorderOptions;
+  readonly #zero = performance.now();
   #descriptor: number | null;
 
   constructor(options: RecorderOptions) {
@@ -38,11 +39,21 @@ export class Recorder {
    * operating system has it; only a power failure could lose it).
    */
   record(body: EventBody): Event {
-    const event = this.#redacted({ ...body, seq: this.#events.length, atMs: this.#options.now() });
+    const event = this.#redacted({ ...body, seq: this.#events.length, atMs: this.now() });
     this.#events.push(event);
     if (this.#descriptor !== null) writeSync(this.#descriptor, `${JSON.stringify(event)}\n`);
     for (const listener of this.#listeners) listener(event);
     return event;
+  }
+
+  /** Integer ms since the run began, monotonic. */
+  now(): number {
+    return Math.round(performance.now() - this.#zero);
+  }
+
+  /** The wall clock as the run keeps it: its anchor and the monotonic time since, not rounded. */
+  wallClockMs(): number {
+    return this.#options.startedAtMs + performance.now() - this.#zero;
   }
 
   get events(): readonly Event[] {

@@ -1,0 +1,285 @@
+/**
+ * Every sentence of a report, by its code. Criteria and diagnoses know the facts; how they are told is decided here
+ * alone, and a code without a sentence does not compile.
+ */
+import type { DiagnosisId } from '../core/diagnosis/index.ts';
+import type { DiagnosisValues } from '../core/diagnosis/diagnosis.ts';
+import type { Finding, FindingArguments, FindingCode } from '../core/findings.ts';
+import { describeDuration } from './durations.ts';
+
+type Sentences = { readonly [Code in FindingCode]: (values: FindingArguments[Code]) => string };
+
+function percent(progress: number | null): string {
+  return progress === null ? '' : ` ${progress} %`;
+}
+
+function byWhom(incarnation: number | null): string {
+  return incarnation === null ? '' : ` by worker #${incarnation}`;
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+const SENTENCES: Sentences = {
+  'never-observed': () => 'the row was never observed',
+  'row-in-every-observation': ({ versions, source }) =>
+    source === 'trigger'
+      ? `${count(versions, 'version', 'versions')} recorded, none missing`
+      : `there in all of ${count(versions, 'observation', 'observations')}`,
+  'row-gone': ({ incarnation }) => `the row was deleted${byWhom(incarnation)}`,
+  'observation-incomplete': ({ versions }) =>
+    `the row changed without being recorded (${count(versions, 'version', 'versions')} seen): a trigger that did not fire`,
+  'observed-by-polling': ({ unseen }) => `observed by polling, which cannot see ${unseen}`,
+  'not-looked-at-after-restart': () => 'the row was not looked at after the restart',
+
+  'no-restart': () => 'no restart took place',
+  'fault-disarmed': ({ fault }) => `the fault (${fault}) was disarmed`,
+  'ended-before-strike': ({ state }) => `the job was ${state} before the restart came`,
+  'ended-by-old-worker': ({ state, incarnation }) =>
+    `worker #${incarnation} itself brought the job to ${state} before it was gone: nothing was left to recover`,
+  'ended-while-stopping': ({ state }) =>
+    `the job became ${state} while the worker went away, by whom cannot be told`,
+  'not-in-flight': ({ state, broker }) => `the job was not being worked on: its row was ${state}, ${broker}`,
+  'holder-not-struck': ({ writer, incarnation }) =>
+    `the last write before the restart came from ${writer}, which is not worker #${incarnation}: somebody else works on this queue`,
+  'holder-unknown': () => 'which worker held the job could not be found out',
+  'worker-still-there': ({ incarnation, pids, connections }) =>
+    pids === ''
+      ? `worker #${incarnation} is still connected (${connections})`
+      : `worker #${incarnation} is still there (pid ${pids})`,
+  'worker-not-seen-gone': ({ incarnation }) => `worker #${incarnation} was not seen to go away`,
+  'no-new-worker': () => 'no new worker was seen after the restart',
+  'handed-back-politely': ({ incarnation }) =>
+    `worker #${incarnation} handed the job back before it left: a polite stop, not a crash`,
+  'struck-in-flight': ({ fault, incarnation, state, progress }) =>
+    `${fault} to worker #${incarnation} while the job was ${state}${percent(progress)}`,
+  'restarted-in-flight': ({ incarnation, state, progress }) =>
+    `worker #${incarnation} was restarted while the job was ${state}${percent(progress)}`,
+  'in-flight-by-broker': ({ owner }) => `the broker counted it as held by ${owner}`,
+  'worker-gone': ({ incarnation, proof, connectionsGone, afterMs }) =>
+    `worker #${incarnation} gone after ${describeDuration(afterMs)} (${
+      proof === 'processes' ? 'every process of its tree' : 'its connections'
+    }${proof === 'processes' && connectionsGone ? ' and connection' : ''})`,
+  'new-worker': ({ incarnation, afterMs }) =>
+    `worker #${incarnation} there after ${describeDuration(afterMs)}`,
+  drained: ({ incarnation, state }) =>
+    `worker #${incarnation} finished the job (${state}) before it left: a drain; redelivery was not exercised`,
+  'write-after-gone': ({ incarnation }) =>
+    `worker #${incarnation} wrote to the row after all its known processes were gone: something of it lives on`,
+  'hold-broken': ({ reason }) => `the hold on the row was broken: ${reason}`,
+  'hold-hurt': ({ error }) => `the worker ran into a lock or statement time-out under the hold: ${error}`,
+
+  'picked-up-by-write': ({ incarnation, by, afterMs }) =>
+    `worker #${incarnation}, ${describeDuration(afterMs)} after the restart began${
+      by === 'absence' ? ' (nothing of the old one was left)' : ''
+    }`,
+  'picked-up-by-task': ({ before, after, afterMs }) =>
+    `task ${after} instead of ${before}, ${describeDuration(afterMs)} after the restart began`,
+  'picked-up-by-broker': ({ deliveries, afterMs }) =>
+    `delivery ${deliveries} by the broker's count, and the row changed, ${describeDuration(afterMs)} after the restart began`,
+  'drained-so-not-exercised': () => 'the old worker finished the job: nothing was left to pick up',
+  'handed-out-without-work': ({ deliveries }) =>
+    `handed out again (delivery ${deliveries}), but no work on the job followed`,
+  'nobody-picked-up': ({ afterMs, broker }) =>
+    `no new worker touched it within ${describeDuration(afterMs)}; ${broker}`,
+  'unattributed-writes': ({ writes }) =>
+    `${count(writes, 'write', 'writes')} after the restart cannot be attributed to a worker`,
+  'not-due-yet': ({ due }) => `the broker will hand it out ${due}: the run ended before`,
+  'nothing-to-pick-up': () => 'the job was not interrupted, so there was nothing to pick up',
+
+  reached: ({ state, afterMs }) => `${state}, ${describeDuration(afterMs)} after the restart began`,
+  'reached-and-left': ({ reached, now }) => `it was ${reached}, and then ${now} again`,
+  'not-terminal': ({ state, progress, afterMs }) =>
+    `still ${state}${percent(progress)} ${describeDuration(afterMs)} after the restart began`,
+  'broker-says': ({ text }) => text,
+
+  'no-timestamp-columns': () => 'the table has neither started_at nor completed_at',
+  'started-at-kept': ({ startedAt }) => `started_at kept: ${startedAt}`,
+  'started-at-changed': ({ before, after, incarnation }) =>
+    `started_at was changed from ${before} to ${after}${byWhom(incarnation)}`,
+  'started-at-lost': ({ before, incarnation }) => `started_at (${before}) was emptied${byWhom(incarnation)}`,
+  'started-at-missing': () => 'the job ended and started_at was never set',
+  'completed-at-set': ({ completedAt }) => `completed_at set: ${completedAt}`,
+  'completed-at-missing': ({ state }) => `the job is ${state} and completed_at is empty`,
+  'completed-at-not-due': () => 'completed_at is not due: the job has not ended',
+  'timestamps-out-of-order': ({ earlier, later, earlierAt, laterAt }) =>
+    `${later} (${laterAt}) lies before ${earlier} (${earlierAt})`,
+  'timestamps-not-comparable': ({ earlier, later }) =>
+    `${earlier} and ${later} cannot be compared: one has a time zone, the other has none`,
+
+  'one-row': ({ children }) =>
+    children === 0 ? 'one row' : `one row and ${count(children, 'child', 'children')}`,
+  'further-rows': ({ ids }) => `another row carries the same files: ${ids}`,
+  'one-message': ({ most }) => (most === 0 ? 'no message left' : 'never more than one message'),
+  'further-messages': ({ messages }) => `the broker had ${messages} messages for it at once`,
+  'messages-not-counted': () => 'messages could not be counted in this broker',
+  'rows-not-counted': () => 'the rows were not counted',
+
+  'no-end-to-compare': () => 'the job did not end',
+  'ended-as-expected': ({ state }) => state,
+  'ended-as-control': ({ state }) => `${state}, as the control job did without a restart`,
+  'ended-otherwise': ({ state, expected, error }) =>
+    `${state}${error === '' ? '' : ` (${error})`}; without a restart the same job is ${expected}`,
+  'expected-end-unknown': ({ state, error }) =>
+    `${state}${error === '' ? '' : ` (${error})`}; whether that is the restart's doing is unknown without a control`,
+
+  'criterion-threw': ({ message }) =>
+    `this criterion could not be judged, which is a bug of verify-restart: ${message}`,
+};
+
+export function describeFinding(finding: Finding): string {
+  // Each entry takes exactly the values of its own code; the union of all of them is beyond what the type can say.
+  const sentence = SENTENCES[finding.code] as (values: Finding) => string;
+  return sentence(finding);
+}
+
+export interface DiagnosisWords {
+  readonly title: string;
+  readonly evidence: readonly string[];
+  readonly fix: string;
+  /** Relative to the package's root. */
+  readonly docs: string;
+}
+
+type DiagnosisSentences = Omit<DiagnosisWords, 'docs'>;
+
+const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => DiagnosisSentences } = {
+  'deleted-at-boot': ({ incarnation }) => ({
+    title: 'a new worker deleted the job when it started',
+    evidence: [`the delete was made by worker #${incarnation}`],
+    fix: 'let the clean-up at start leave rows in processing alone, or hand them back to the queue instead of deleting them',
+  }),
+  'redelivered-but-skipped': ({ deliveries }) => ({
+    title: 'the job was handed out again and the new worker skipped it',
+    evidence: [`delivery ${deliveries} was acknowledged without a write to the row`],
+    fix: 'claim rows in processing too when their owner is gone (compare a task id or lease), not only pending ones',
+  }),
+  'acked-before-done': ({ progress }) => ({
+    title: 'the message was acknowledged before the work was done',
+    evidence: [
+      `before the strike the broker already counted the job as finished, the row was at${percent(Number(progress ?? 0))}`,
+    ],
+    fix: 'acknowledge after the last write: await the work in the handler (BullMQ), set acks_late (Celery)',
+  }),
+  'popped-without-copy': ({ progress }) => ({
+    title: 'the message was taken off the queue and no copy was kept',
+    evidence: [
+      `while the job was being worked on (${Number(progress ?? 0)} %) the broker kept nothing of it`,
+    ],
+    fix: 'keep the message until the job has ended: a reliable pop (LMOVE to a processing list, a lock), or do not remove the job on pick-up',
+  }),
+  'broker-gave-up-row-not-told': ({ reason, stalls }) => ({
+    title: 'the broker gave the job up, and the row was never told',
+    evidence: [
+      `the broker's reason: ${reason ?? 'none given'}${stalls === null ? '' : `, stalled ${stalls} times`}`,
+    ],
+    fix: "write the end to the row when the broker gives up (BullMQ: the worker's 'failed' event), and allow more stalls (maxStalledCount)",
+  }),
+  'not-yet-due': ({ due, timeoutMs }) => ({
+    title: 'the job is not due yet',
+    evidence: [`the broker will hand it out ${due}; the run waited ${describeDuration(Number(timeoutMs))}`],
+    fix: "raise --terminal-timeout, or shorten the broker's own recovery (BullMQ: lockDuration and stalledInterval; Celery: visibility_timeout)",
+  }),
+  'never-reclaimed': ({ owner, broker }) => ({
+    title: 'nobody takes the job back from the dead worker',
+    evidence: [`${broker}${owner === null ? '' : ', which is gone'}`],
+    fix: 'let living workers look for dead owners (BullMQ: do not set skipStalledCheck; a lease needs a sweep that runs all the time)',
+  }),
+  'nobody-listens': ({ consumers }) => ({
+    title: 'the job waits in the queue and nobody takes it',
+    evidence: [`${consumers} consumers were connected to this queue`],
+    fix: "compare the worker's queue name, prefix and database number with --queue-name and --broker-url",
+  }),
+  'stuck-after-pickup': ({ broker, progress }) => ({
+    title: 'a new worker took the job up and never finished it',
+    evidence: [`it stands at ${Number(progress ?? 0)} %; ${broker}`],
+    fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
+  }),
+  'failed-by-restart': () => ({
+    title: 'the restart made a job fail that completes without one',
+    evidence: [],
+    fix: "see the row's error: what the first run used up or left in the way must not stop the second, and a recovery must not fail jobs that will be handed out again",
+  }),
+  'started-at-reset': () => ({
+    title: 'the second pick-up wrote started_at again',
+    evidence: [],
+    fix: 'set it only once: started_at = coalesce(started_at, now())',
+  }),
+  'completed-at-missing': () => ({
+    title: 'the end was written without completed_at',
+    evidence: [],
+    fix: 'set completed_at in the same statement as the final status, in every path (completed, failed, cancelled)',
+  }),
+  'clock-mixed': () => ({
+    title: 'two clocks or two time zones are mixed in the timestamps',
+    evidence: [],
+    fix: 'take every timestamp from the database (now()), and use timestamptz; local time does not belong in a column without a zone',
+  }),
+  'resumed-as-new-job': () => ({
+    title: 'the job was resumed as a second row',
+    evidence: [],
+    fix: 'resume the existing row; insert only with a key that a second insert would violate',
+  }),
+  'recovered-twice': () => ({
+    title: 'the job was put into the queue again though the broker hands it out again by itself',
+    evidence: [],
+    fix: 'leave redelivery to the broker, or enqueue with the same job id so that the second is refused',
+  }),
+  'ended-before-restart': ({ hold, by }) => ({
+    title: 'the job ended before it could be interrupted',
+    evidence: [],
+    fix:
+      by === 'operator' && hold === 0
+        ? 'let the job be held (leave --no-hold out), or give it more or slower files (--files)'
+        : 'give the job more or slower files (--files 20), or strike earlier (--strike-at processing)',
+  }),
+  'stopped-politely': ({ by }) => ({
+    title: 'the worker was stopped politely, not killed',
+    evidence: [],
+    fix:
+      by === 'operator'
+        ? 'kill it with SIGKILL (kill -9 <pid>; plain kill and pkill send TERM), or verify the polite stop itself with --scenario graceful'
+        : 'let the stop command send SIGKILL (docker kill, kubectl delete --grace-period=0 --force), or use --scenario graceful',
+  }),
+  'worker-not-restarted': ({ pids }) => ({
+    title: 'the worker that held the job was not restarted',
+    evidence: [],
+    fix:
+      pids === ''
+        ? 'kill the worker that the panel names, then start it again'
+        : `kill it (kill -9 ${pids}), then start it again`,
+  }),
+  'signal-swallowed': ({ signal, pids }) => ({
+    title: `the worker did not go away on ${signal ?? 'the signal'}`,
+    evidence: pids === '' ? [] : [`still running: pid ${pids}`],
+    fix: 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
+  }),
+  'orphan-children': () => ({
+    title: 'a part of the worker outlived it and went on writing',
+    evidence: [],
+    fix: 'tie children to the life of their parent (no detached processes), and fence their writes by the claim',
+  }),
+  'another-worker': () => ({
+    title: 'another worker held the job',
+    evidence: [],
+    fix: 'stop the other consumers of this queue for the time of the verification, or give the verification a queue of its own (--queue-name)',
+  }),
+  'no-successor': ({ by }) => ({
+    title: 'no new worker came up',
+    evidence: [],
+    fix:
+      by === 'operator'
+        ? 'start the worker again before pressing Enter'
+        : "see the worker's log in the run's folder",
+  }),
+  'hold-hurt': () => ({
+    title: 'the hold got in the way of the worker',
+    evidence: [],
+    fix: 'run again with --no-hold and a job that takes long enough to be interrupted by hand (--files)',
+  }),
+};
+
+export function describeDiagnosis(id: DiagnosisId, values: DiagnosisValues): DiagnosisWords {
+  return { ...DIAGNOSES[id](values), docs: `docs/diagnoses.md#${id}` };
+}

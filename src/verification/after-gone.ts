@@ -1,0 +1,73 @@
+/**
+ * What is recorded once the old worker should be gone: its connections have ended, everything it committed has been
+ * seen, and the row and the broker are looked at before anybody else can have changed them. This is what tells a
+ * crash in flight from a job that had ended a moment before.
+ */
+import { connectionOf, incarnationOfName } from '../core/attribution.ts';
+import { databaseConnections } from '../workers/presence.ts';
+import { readRows } from '../jobs/read-rows.ts';
+import type { BrokerWatch } from './broker-watch.ts';
+import { record, subjectChanges, until, type InFlight } from './context.ts';
+
+/** A backend whose client is gone ends as soon as it reads or writes its socket; a long statement may take longer. */
+const CONNECTIONS_GONE_TIMEOUT_MS = 5_000;
+
+/** The connections with which an incarnation is known to have written or to be connected. */
+export async function connectionsOf(
+  run: InFlight,
+  incarnation: number,
+  pids: ReadonlySet<number>,
+): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
+  for (const connection of await databaseConnections(run.database)) {
+    const named = incarnationOfName(connection.name) === incarnation;
+    if (named || (connection.pid !== null && pids.has(connection.pid))) ids.add(connection.id);
+  }
+  const lastWriter = subjectChanges(run).findLast(
+    (version) => version.values?.state === 'processing',
+  )?.writer;
+  if (lastWriter !== undefined && !run.pooled) ids.add(connectionOf(lastWriter));
+  return ids;
+}
+
+/** @returns whether all of them have ended within the time; behind a pooler they never tell, and that is `false` */
+export async function connectionsEnded(run: InFlight, ids: ReadonlySet<string>): Promise<boolean> {
+  if (run.pooled) return false;
+  const ended = await until(run, CONNECTIONS_GONE_TIMEOUT_MS, 10, async () => {
+    const now = await databaseConnections(run.database);
+    return now.some((connection) => ids.has(connection.id)) ? undefined : true;
+  });
+  return ended === true;
+}
+
+/** Records that the worker is gone, and how row and broker stood right after. */
+export async function recordGone(
+  run: InFlight,
+  broker: BrokerWatch,
+  gone: {
+    readonly incarnation: number;
+    readonly proof: 'processes' | 'connections';
+    readonly connectionsGone: boolean;
+  },
+): Promise<void> {
+  await run.observer.catchUp();
+  record(run, { kind: 'worker:gone', ...gone });
+  await readSubject(run);
+  await broker.look();
+}
+
+/** One deliberate look at the subject's row. */
+export async function readSubject(run: InFlight): Promise<void> {
+  const { rows, databaseAtMs } = await readRows(run.database, run.table, run.settings.jobs.statuses, [
+    run.subject.id,
+  ]);
+  record(run, {
+    kind: 'row:version',
+    job: run.subject.id,
+    role: run.subject.role,
+    source: 'read',
+    operation: 'update',
+    values: rows.get(run.subject.id) ?? null,
+    databaseAtMs,
+  });
+}

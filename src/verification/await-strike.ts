@@ -1,0 +1,159 @@
+/** Step 4: the job is picked up, and the moment of `--strike-at` comes, unless the job ends before. */
+import { describeBroker } from '../core/broker-words.ts';
+import { environmentError } from '../core/errors.ts';
+import { isTerminal } from '../core/event.ts';
+import type { RowVersion } from '../core/history.ts';
+import type { StrikeAt } from '../config/settings.ts';
+import type { BrokerWatch } from './broker-watch.ts';
+import { pause, record, subjectChanges, until, waitFor, type InFlight } from './context.ts';
+
+/** A worker that keeps one transaction open shows nothing in the row: after this long the broker's word is taken. */
+const UNSEEN_AFTER_MS = 1_000;
+
+/**
+ * @returns whether there is something to strike: `false` means the job has ended already
+ * @throws UserError `not-picked-up` when nobody takes the job within `--processing-timeout`
+ */
+export async function awaitStrike(run: InFlight, broker: BrokerWatch): Promise<boolean> {
+  const { strikeAt, processingTimeoutMs } = run.settings;
+  if (strikeAt.kind === 'pending') return struck(run, 'triggered, not yet picked up');
+  const pickedUp = await waitForPickUp(run, broker, processingTimeoutMs);
+  if (pickedUp === undefined) throw await notPickedUp(run, broker);
+  if (pickedUp === 'ended') return false;
+  if (pickedUp === 'unseen') return struck(run, 'held in the broker, the row does not show it');
+  return awaitMoment(run, broker, strikeAt, pickedUp);
+}
+
+function struck(run: InFlight, reason: string): true {
+  record(run, { kind: 'strike:due', moment: run.recorder.latest('run:started')?.strikeAt ?? '', reason });
+  return true;
+}
+
+async function waitForPickUp(
+  run: InFlight,
+  broker: BrokerWatch,
+  timeoutMs: number,
+): Promise<RowVersion | 'ended' | 'unseen' | undefined> {
+  const inRow = (): RowVersion | 'ended' | undefined => {
+    const changes = subjectChanges(run);
+    const processing = changes.find((version) => version.values?.state === 'processing');
+    if (processing !== undefined) return processing;
+    return changes.some(hasEnded) ? 'ended' : undefined;
+  };
+  let heldSinceMs: number | null = null;
+  const inBroker = async (): Promise<RowVersion | 'ended' | 'unseen' | undefined> => {
+    const seen = inRow();
+    if (seen !== undefined) return seen;
+    const state = await broker.look();
+    if (state?.state !== 'active') heldSinceMs = null;
+    else heldSinceMs ??= performance.now();
+    return heldSinceMs !== null && performance.now() - heldSinceMs > UNSEEN_AFTER_MS ? 'unseen' : undefined;
+  };
+  // The row wakes us at once; the broker is only asked now and then for what the row cannot show.
+  const rowFirst = await waitFor(run, Math.min(timeoutMs, UNSEEN_AFTER_MS), inRow);
+  if (rowFirst !== undefined) return rowFirst;
+  return until(run, timeoutMs - UNSEEN_AFTER_MS, 50, inBroker);
+}
+
+function hasEnded(version: RowVersion): boolean {
+  return version.values === null || isTerminal(version.values.state);
+}
+
+async function awaitMoment(
+  run: InFlight,
+  broker: BrokerWatch,
+  strikeAt: StrikeAt,
+  processing: RowVersion,
+): Promise<boolean> {
+  const limitMs = run.settings.terminalTimeoutMs;
+  switch (strikeAt.kind) {
+    case 'pending':
+    case 'processing':
+      return struck(run, `${describeWriter(processing)}processing`);
+    case 'progress':
+    case 'progress-at': {
+      const wanted = strikeAt.kind === 'progress-at' ? strikeAt.percent : null;
+      if (processing.values?.progress === undefined)
+        return struck(run, 'processing (the table shows no progress)');
+      const reached = await waitFor(run, limitMs, () => progressOrEnd(run, processing, wanted));
+      if (reached === undefined || reached === 'ended') return ended(run, reached);
+      return struck(
+        run,
+        `${describeWriter(reached)}${wanted === null ? 'first item done: ' : ''}${reached.values?.progress ?? 0} %`,
+      );
+    }
+    case 'after-processing': {
+      await pause(run, strikeAt.delayMs);
+      if (subjectChanges(run).some(hasEnded)) return false;
+      return struck(run, `${strikeAt.delayMs} ms after it was picked up`);
+    }
+    case 'retrying': {
+      const waiting = await until(run, limitMs, 50, async () => {
+        const changes = subjectChanges(run);
+        const last = changes.at(-1);
+        if (last !== undefined && hasEnded(last)) return 'ended' as const;
+        if ((last?.values?.retryCount ?? 0) < 1) return undefined;
+        const state = await broker.look();
+        return state === null || state.state === 'delayed' ? ('waiting' as const) : undefined;
+      });
+      if (waiting !== 'waiting') return ended(run, waiting);
+      return struck(run, 'failed once and waiting for its backoff');
+    }
+  }
+}
+
+/** A moment that never comes is told apart from a job that ended first. */
+function ended(run: InFlight, why: 'ended' | undefined): false {
+  if (why === undefined) {
+    record(run, {
+      kind: 'note',
+      code: 'moment-never-came',
+      text: 'the moment to strike never came: see --strike-at',
+    });
+  }
+  return false;
+}
+
+function progressOrEnd(
+  run: InFlight,
+  processing: RowVersion,
+  wanted: number | null,
+): RowVersion | 'ended' | undefined {
+  for (const version of subjectChanges(run)) {
+    if (version.seq < processing.seq) continue;
+    if (hasEnded(version)) return 'ended';
+    const progress = version.values?.progress ?? 0;
+    if (version.values?.state === 'processing' && (wanted === null ? progress > 0 : progress >= wanted))
+      return version;
+  }
+  return undefined;
+}
+
+function describeWriter(version: RowVersion): string {
+  const name = version.writer?.applicationName ?? '';
+  const incarnation = /^verify-restart#(\d+)$/.exec(name)?.[1];
+  return incarnation === undefined ? '' : `by worker #${incarnation}, `;
+}
+
+async function notPickedUp(run: InFlight, broker: BrokerWatch): Promise<Error> {
+  const { processingTimeoutMs, queue } = run.settings;
+  record(run, { kind: 'timeout:reached', timeout: 'processing', afterMs: processingTimeoutMs });
+  const state = await broker.look();
+  const snapshot = run.recorder.latest('broker:snapshot');
+  const consumers = await run.queue.consumers().catch(() => null);
+  const where =
+    state === null || snapshot === undefined ? 'the broker could not be asked' : describeBroker(snapshot);
+  const who =
+    consumers === null
+      ? ''
+      : `, ${consumers.length} ${consumers.length === 1 ? 'worker is' : 'workers are'} connected to it`;
+  const remedy =
+    state?.state === 'waiting'
+      ? `compare the worker's queue name, prefix and database number with ${queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
+      : `let the worker write a status that jobs.statuses.processing names, into the table that is watched (${run.table.name}); see its log`;
+  return environmentError(
+    'not-picked-up',
+    `the job did not reach PROCESSING within ${processingTimeoutMs / 1000} s: ${where}${who}`,
+    remedy,
+  );
+}

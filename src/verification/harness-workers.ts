@@ -1,0 +1,150 @@
+/** The workers that the harness starts itself, one life after the other. */
+import { join } from 'node:path';
+import { environmentError } from '../core/errors.ts';
+import { databaseConnections } from '../workers/presence.ts';
+import { startWorkerProcess, type WorkerProcess } from '../workers/process-worker.ts';
+import { record, until, type Connected } from './context.ts';
+
+/** How often the broker is asked whether the new worker is connected. */
+const READY_INTERVAL_MS = 25;
+
+export class HarnessWorkers implements AsyncDisposable {
+  readonly #run: Connected;
+  readonly #command: string;
+  readonly #lives: WorkerProcess[] = [];
+  /** Lives that are to end: an exit of theirs is no surprise. */
+  readonly #ending = new Set<number>();
+
+  constructor(run: Connected, command: string) {
+    this.#run = run;
+    this.#command = command;
+  }
+
+  get current(): WorkerProcess {
+    const current = this.#lives.at(-1);
+    if (current === undefined) throw new Error('no worker was started');
+    return current;
+  }
+
+  /** Starts the next incarnation and records it; whether it becomes ready is told by `awaitReady`. */
+  async start(): Promise<WorkerProcess> {
+    const run = this.#run;
+    const { worker } = run.settings;
+    const incarnation = this.#lives.length + 1;
+    const life = await startWorkerProcess({
+      command: this.#command,
+      cwd: worker.cwd,
+      env: worker.env,
+      incarnation,
+      runId: run.id,
+      logFile: join(run.folder, `worker-${incarnation}.log`),
+      readyPattern: worker.readyPattern,
+      redact: run.redact,
+    });
+    this.#lives.push(life);
+    record(run, { kind: 'made', thing: this.#thing(life) });
+    record(run, {
+      kind: 'worker:started',
+      incarnation,
+      by: 'auto',
+      pid: life.pid,
+      command: run.redact(this.#command),
+    });
+    void life.exited.then((exit) => {
+      const expected = this.#ending.has(incarnation) || run.signal.aborted;
+      record(run, {
+        kind: 'worker:exited',
+        incarnation,
+        ...exit,
+        expected,
+        lastLine: life.lastLines(1)[0] ?? null,
+      });
+    });
+    return life;
+  }
+
+  /** From now on an exit of this life is the run's own doing. */
+  expectEnd(life: WorkerProcess): void {
+    this.#ending.add(life.incarnation);
+  }
+
+  /**
+   * Waits until the worker is ready: a line of its output that matches, else a consumer on the queue that was not
+   * there before, else (where the broker does not tell) a connection of its own to the database.
+   * @returns whether it became ready within the time; `false` also when it ended
+   */
+  async awaitReady(
+    life: WorkerProcess,
+    consumersBefore: ReadonlySet<string>,
+    timeoutMs: number,
+  ): Promise<boolean> {
+    const run = this.#run;
+    let ended = false;
+    let announced = false;
+    void life.exited.then(() => (ended = true));
+    void life.ready?.then(() => (announced = true));
+    const by = await until(run, timeoutMs, READY_INTERVAL_MS, async () => {
+      if (ended) return 'ended' as const;
+      if (life.ready !== null) return announced ? ('output' as const) : undefined;
+      const consumers = await run.queue.consumers();
+      if (consumers !== null) {
+        return consumers.some((consumer) => !consumersBefore.has(consumer.id))
+          ? ('connection' as const)
+          : undefined;
+      }
+      const name = `verify-restart#${life.incarnation}`;
+      const connections = await databaseConnections(run.database);
+      return connections.some((connection) => connection.name === name) ? ('connection' as const) : undefined;
+    });
+    if (by === undefined || by === 'ended') return false;
+    record(run, { kind: 'worker:ready', incarnation: life.incarnation, by });
+    return true;
+  }
+
+  /** @throws UserError `worker-exited` or `worker-not-ready`, with the last lines of its output */
+  async failNotReady(life: WorkerProcess, timeoutMs: number): Promise<never> {
+    const exit = await Promise.race([life.exited, Promise.resolve(null)]);
+    const lines = life.lastLines(5);
+    const said =
+      lines.length === 0
+        ? 'it printed nothing'
+        : `its last lines:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+    if (exit !== null) {
+      const how = exit.signal ?? `exit code ${exit.exitCode}`;
+      throw environmentError(
+        'worker-exited',
+        `the worker ended at once (${how}); ${said}`,
+        exit.exitCode === 127
+          ? 'correct the command in --worker: the shell does not know it'
+          : `start it by hand to see what it needs: ${this.#run.redact(this.#command)}`,
+      );
+    }
+    throw environmentError(
+      'worker-not-ready',
+      `the worker did not become ready within ${timeoutMs / 1000} s; ${said}`,
+      this.#run.settings.worker.readyPattern === null
+        ? `let it consume the queue ${this.#run.queue.queueName}, or name the line that says it is ready with --worker-ready <regex>`
+        : 'correct --worker-ready, or raise --processing-timeout',
+    );
+  }
+
+  /** Kills whatever is left of every life. Nothing of a worker survives the run. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const life of this.#lives) this.expectEnd(life);
+    for (const life of this.#lives.toReversed()) {
+      await life[Symbol.asyncDispose]();
+      const left = await life.tree();
+      if (left.processes.length === 0) record(this.#run, { kind: 'removed', thing: this.#thing(life) });
+    }
+  }
+
+  #thing(life: WorkerProcess) {
+    return { kind: 'process', pid: life.pid, startToken: life.root.startToken, marker: life.marker } as const;
+  }
+}
+
+/** The ids of the consumers that are connected now; empty where the broker does not tell. */
+export async function consumerIds(run: Connected): Promise<ReadonlySet<string>> {
+  const consumers = await run.queue.consumers();
+  return new Set((consumers ?? []).map((consumer) => consumer.id));
+}

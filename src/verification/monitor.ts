@@ -1,0 +1,57 @@
+/** Step 6: from the restart to the end of the job, or to the time-out. */
+import { isTerminal } from '../core/event.ts';
+import type { BrokerWatch } from './broker-watch.ts';
+import { record, subjectChanges, waitFor, type InFlight } from './context.ts';
+
+/** The time-out is not raised beyond this: a broker that needs longer is told of with its due time. */
+const LONGEST_TIMEOUT_MS = 10 * 60_000;
+/** Without a living worker nothing can happen any more; this long its last writes may take to be seen. */
+const NOBODY_LEFT_GRACE_MS = 2_000;
+
+export async function monitor(run: InFlight, broker: BrokerWatch): Promise<void> {
+  const timeoutMs = await terminalTimeout(run);
+  const startedAtMs = run.recorder.now();
+  const end = await waitFor(run, timeoutMs, () => {
+    const last = subjectChanges(run).at(-1);
+    if (last !== undefined && (last.values === null || isTerminal(last.values.state)))
+      return 'ended' as const;
+    return nobodyLeft(run) ? ('nobody' as const) : undefined;
+  });
+  if (end === 'nobody') {
+    await waitFor(run, NOBODY_LEFT_GRACE_MS, () => undefined);
+    record(run, { kind: 'note', code: 'nobody-left', text: 'no worker is left that could take the job up' });
+  }
+  if (end === undefined) {
+    record(run, { kind: 'timeout:reached', timeout: 'terminal', afterMs: run.recorder.now() - startedAtMs });
+  }
+  await broker.look();
+}
+
+/** The setting, or more where the broker itself takes longer to hand the job out again. */
+async function terminalTimeout(run: InFlight): Promise<number> {
+  const { terminalTimeoutMs } = run.settings;
+  const estimate = await run.queue.estimateRecovery(run.subject.message).catch(() => null);
+  if (estimate?.atMostMs == null) return terminalTimeoutMs;
+  // Half of the time is left for the work itself.
+  const wantedMs = estimate.atMostMs + Math.round(terminalTimeoutMs / 2);
+  if (wantedMs <= terminalTimeoutMs || wantedMs > LONGEST_TIMEOUT_MS) return terminalTimeoutMs;
+  record(run, {
+    kind: 'timeout:raised',
+    fromMs: terminalTimeoutMs,
+    toMs: wantedMs,
+    reason: estimate.because,
+  });
+  return wantedMs;
+}
+
+/** The last worker that the harness started has ended by itself. */
+function nobodyLeft(run: InFlight): boolean {
+  const started = run.recorder.latest('worker:started');
+  const exited = run.recorder.latest('worker:exited');
+  return (
+    started?.by === 'auto' &&
+    exited !== undefined &&
+    exited.incarnation === started.incarnation &&
+    !exited.expected
+  );
+}

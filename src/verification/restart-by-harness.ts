@@ -1,0 +1,185 @@
+/** Step 5 where the harness restarts the worker: the scenario's steps, one after the other, each with its proof. */
+import { isTerminal, type ProcessInfo, type Reach, type SignalName } from '../core/event.ts';
+import type { Scenario } from '../core/scenario.ts';
+import { signalProcesses } from '../workers/kill-tree.ts';
+import type { WorkerProcess } from '../workers/process-worker.ts';
+import { connectionsEnded, connectionsOf, recordGone } from './after-gone.ts';
+import type { BrokerWatch } from './broker-watch.ts';
+import { pause, record, subjectChanges, until, type InFlight } from './context.ts';
+import { consumerIds, type HarnessWorkers } from './harness-workers.ts';
+
+type Step = Scenario['steps'][number];
+
+interface Struck {
+  readonly life: WorkerProcess;
+  readonly connections: ReadonlySet<string>;
+  readonly consumersBefore: ReadonlySet<string>;
+}
+
+export async function restartByHarness(
+  run: InFlight,
+  workers: HarnessWorkers,
+  broker: BrokerWatch,
+): Promise<void> {
+  const life = workers.current;
+  const tree = await life.tree();
+  record(run, {
+    kind: 'worker:processes',
+    incarnation: life.incarnation,
+    mainPid: tree.main?.pid ?? life.pid,
+    processes: tree.processes,
+  });
+  const pids = new Set(tree.processes.map((process) => process.pid));
+  const struck = {
+    life,
+    connections: await connectionsOf(run, life.incarnation, pids),
+    consumersBefore: await consumerIds(run),
+  };
+  await broker.look();
+  for (const step of run.scenario.steps) {
+    const goesOn = await perform(run, step, struck, workers, broker);
+    if (!goesOn) return;
+  }
+}
+
+/** @returns whether the scenario can go on */
+async function perform(
+  run: InFlight,
+  step: Step,
+  struck: Struck,
+  workers: HarnessWorkers,
+  broker: BrokerWatch,
+): Promise<boolean> {
+  switch (step.kind) {
+    case 'signal':
+      return signal(run, step.signal, step.reach, struck, workers);
+    case 'await-exit':
+      return awaitExit(run, step.thenKillAfterMs, struck, workers, broker);
+    case 'wait':
+      await pause(run, step.ms);
+      return true;
+    case 'start': {
+      if (run.disarmed) return true;
+      const next = await workers.start();
+      const ready = await workers.awaitReady(next, struck.consumersBefore, run.settings.processingTimeoutMs);
+      const { processes, main } = await next.tree();
+      if (ready) {
+        record(run, {
+          kind: 'worker:processes',
+          incarnation: next.incarnation,
+          mainPid: main?.pid ?? next.pid,
+          processes,
+        });
+      }
+      return true;
+    }
+  }
+}
+
+async function signal(
+  run: InFlight,
+  name: SignalName,
+  reach: Reach,
+  struck: Struck,
+  workers: HarnessWorkers,
+): Promise<boolean> {
+  const { life } = struck;
+  const fault = `${name} (${reach})`;
+  if (run.disarmed) {
+    record(run, { kind: 'fault:disarmed', fault });
+    return true;
+  }
+  workers.expectEnd(life);
+  const { incarnation } = life;
+  const targets = await targetsOf(life, reach);
+  record(run, {
+    kind: 'fault:injected',
+    fault,
+    incarnation,
+    signal: name,
+    reach,
+    pids: targets.map((process) => process.pid),
+  });
+  if (name === 'SIGKILL' && reach === 'tree') await life.kill();
+  else await signalProcesses(targets, name);
+  return true;
+}
+
+/** Whom the signal is sent to, the main process first. */
+async function targetsOf(life: WorkerProcess, reach: Reach): Promise<readonly ProcessInfo[]> {
+  const { main, processes } = await life.tree();
+  if (main === null) return [];
+  const others = processes.filter((process) => process.pid !== main.pid);
+  switch (reach) {
+    case 'tree':
+      return [main, ...others];
+    case 'group':
+      return [main, ...others.filter((process) => process.groupId === main.groupId)];
+    case 'process':
+      return [main];
+    case 'child':
+      return others.filter((process) => process.parentPid === main.pid);
+  }
+}
+
+/** How often the tree of a worker that is to leave is looked at. */
+const EXIT_INTERVAL_MS = 10;
+
+async function awaitExit(
+  run: InFlight,
+  thenKillAfterMs: number | 'grace' | null,
+  { life, connections }: Struck,
+  workers: HarnessWorkers,
+  broker: BrokerWatch,
+): Promise<boolean> {
+  if (run.disarmed) return true;
+  const { stopGraceMs } = run.settings.worker;
+  const killAfterMs = thenKillAfterMs === 'grace' ? stopGraceMs : thenKillAfterMs;
+  let left = await awaitNobody(run, life, killAfterMs);
+  if (left.length > 0 && killAfterMs !== null) {
+    const pids = left.map((process) => process.pid);
+    const fault = 'SIGKILL after the grace period';
+    record(run, {
+      kind: 'fault:injected',
+      fault,
+      incarnation: life.incarnation,
+      signal: 'SIGKILL',
+      reach: 'tree',
+      pids,
+    });
+    await life.kill();
+    left = (await life.tree()).processes;
+  }
+  if (left.length > 0) {
+    const pids = left.map((process) => process.pid);
+    record(run, { kind: 'worker:still-there', incarnation: life.incarnation, pids, connections: [] });
+    workers.expectEnd(life);
+    return false;
+  }
+  const connectionsGone = await connectionsEnded(run, connections);
+  await recordGone(run, broker, { incarnation: life.incarnation, proof: 'processes', connectionsGone });
+  return true;
+}
+
+/**
+ * Waits until nothing of the worker is left. Without a limit of its own it may take as long as the job in hand, and
+ * the stop grace more.
+ */
+async function awaitNobody(
+  run: InFlight,
+  life: WorkerProcess,
+  limitMs: number | null,
+): Promise<readonly ProcessInfo[]> {
+  let left: readonly ProcessInfo[] = [];
+  let jobEndedAtMs: number | null = null;
+  await until(run, limitMs ?? run.settings.terminalTimeoutMs, EXIT_INTERVAL_MS, async () => {
+    left = (await life.tree()).processes;
+    if (left.length === 0) return true;
+    const last = subjectChanges(run).at(-1);
+    if (last?.values == null || isTerminal(last.values.state)) jobEndedAtMs ??= performance.now();
+    const overdue =
+      jobEndedAtMs !== null && performance.now() - jobEndedAtMs > run.settings.worker.stopGraceMs;
+    return limitMs === null && overdue ? true : undefined;
+  });
+  return left;
+}

@@ -1,0 +1,313 @@
+/** One verification: the seven steps in order. Everything else stands in the files of the steps. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import type { Settings } from '../config/settings.ts';
+import { isUserError, usageError, type UserError } from '../core/errors.ts';
+import type { Event } from '../core/event.ts';
+import { redactText } from '../core/redact.ts';
+import { judge, type Report } from '../core/report.ts';
+import { type Scenario } from '../core/scenario.ts';
+import type { Database } from '../jobs/database.ts';
+import type { Observer } from '../jobs/observer.ts';
+import { JOURNAL_FILE, makeRunFolder, newRunId } from '../journal/journal.ts';
+import { leftovers } from '../journal/leftovers.ts';
+import { Recorder } from '../journal/recorder.ts';
+import { openQueue } from '../queues/index.ts';
+import type { Queue } from '../queues/queue.ts';
+import { awaitStrike } from './await-strike.ts';
+import { watchBroker, type BrokerWatch } from './broker-watch.ts';
+import { removeThings } from './clean-up.ts';
+import { checkObservation, countRows, needsControl, runControl } from './conclude.ts';
+import {
+  inStep,
+  record,
+  type Connected,
+  type Environment,
+  type InFlight,
+  type Operator,
+  type RunContext,
+} from './context.ts';
+import { consumerIds, HarnessWorkers } from './harness-workers.ts';
+import { monitor } from './monitor.ts';
+import { createJob, reserveIds, startObserving } from './prepare-job.ts';
+import { preflight } from './preflight.ts';
+import { restartByHarness } from './restart-by-harness.ts';
+import { restartByCommands, restartByOperator } from './restart-by-others.ts';
+import { scenarioOf } from './scenarios.ts';
+import { settle } from './settle.ts';
+import { triggerJob } from './trigger-job.ts';
+import { describeStrikeAt } from './describe-strike-at.ts';
+
+export interface VerifyHost {
+  readonly toolVersion: string;
+  /** Aborting it ends the run: what was made is removed, and the report's verdict is `error`. */
+  readonly signal?: AbortSignal;
+  /** Who restarts the worker where `autoRestart` is off. */
+  readonly operator?: Operator;
+  readonly onEvent?: (event: Event) => void;
+  /** Called once the verdict is known, before the clean-up. */
+  readonly onJudged?: (report: Report) => void;
+  /** Servers for this run alone. */
+  readonly environment?: Environment;
+  /** Leaves every fault out: such a run must come out inconclusive. */
+  readonly disarmed?: boolean;
+}
+
+export interface Verification {
+  readonly report: Report;
+  /** Why there is no verdict, where it is the environment's or the user's doing. */
+  readonly problem: UserError | null;
+  /** What could not be removed, as sentences. */
+  readonly kept: readonly string[];
+}
+
+/**
+ * Verifies once.
+ * @returns the report, also when the environment was not ready or the run was interrupted (verdict `error`)
+ * @throws only what is a bug of ours, after cleaning up
+ */
+export async function verify(settings: Settings, host: VerifyHost): Promise<Verification> {
+  const scenario = scenarioOf(settings);
+  refuseUnsupported(settings, host);
+  const run = await openRun(settings, scenario, host);
+  const opened: Opened = { database: null, queue: null, workers: null, observer: null, broker: null };
+  let problem: UserError | null = null;
+  try {
+    await perform(run, host, opened);
+  } catch (error) {
+    problem = abort(run, error);
+    if (problem === null && !run.signal.aborted) {
+      await cleanUp(run, host, opened);
+      throw error;
+    }
+  }
+  record(run, { kind: 'run:ended' });
+  const report = judge(run.recorder.history());
+  host.onJudged?.(report);
+  const kept = await cleanUp(run, host, opened);
+  return { report, problem, kept };
+}
+
+interface Opened {
+  database: Database | null;
+  queue: Queue | null;
+  workers: HarnessWorkers | null;
+  observer: Observer | null;
+  broker: BrokerWatch | null;
+}
+
+async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promise<void> {
+  const { settings } = run;
+  const connected = await inStep(run, 'preflight', async () => {
+    const servers = await startEnvironment(run, host);
+    const ready = await preflight(servers.run, servers.databaseUrl, (part) => Object.assign(opened, part));
+    const absent = await ready.queue.absentKeys();
+    record(run, {
+      kind: 'made',
+      thing: { kind: 'queue-keys', queue: ready.queue.kind, queueName: ready.queue.queueName, absent },
+    });
+    await startFirstWorker(ready, opened);
+    return ready;
+  });
+  const ids = await reserveIds(connected);
+  const { observer, created } = await inStep(run, 'job', async () => {
+    const started = await startObserving(connected, ids);
+    opened.observer = started;
+    return { observer: started, created: await createJob(connected, ids, 'subject') };
+  });
+  const subject = await inStep(run, 'trigger', () => triggerJob(connected, created));
+  const inFlight: InFlight = { ...connected, subject, observer };
+  const broker = watchBroker(inFlight, subject);
+  opened.broker = broker;
+
+  const struck = await inStep(run, 'processing', () => awaitStrike(inFlight, broker));
+  if (struck) {
+    await inStep(run, 'restart', () => restart(inFlight, opened, broker));
+    await inStep(run, 'monitor', () => monitor(inFlight, broker));
+  }
+  await inStep(run, 'results', async () => {
+    await settle(inFlight, broker);
+    await countRows(inFlight);
+    await checkObservation(inFlight);
+    if (struck && needsControl(inFlight)) await runControl(inFlight, ids);
+  });
+}
+
+async function startFirstWorker(run: Connected, opened: Opened): Promise<void> {
+  const { command } = run.settings.worker;
+  if (!run.settings.autoRestart || command === null) return;
+  const before = await consumerIds(run);
+  const workers = new HarnessWorkers(run, command);
+  opened.workers = workers;
+  const first = await workers.start();
+  const timeoutMs = run.settings.processingTimeoutMs;
+  if (!(await workers.awaitReady(first, before, timeoutMs))) await workers.failNotReady(first, timeoutMs);
+}
+
+async function restart(run: InFlight, opened: Opened, broker: BrokerWatch): Promise<void> {
+  const { stopCommand, startCommand } = run.settings.worker;
+  if (opened.workers !== null) return restartByHarness(run, opened.workers, broker);
+  if (run.settings.autoRestart && stopCommand !== null && startCommand !== null) {
+    return restartByCommands(run, broker, { stop: stopCommand, start: startCommand });
+  }
+  return restartByOperator(run, broker);
+}
+
+async function startEnvironment(
+  run: RunContext,
+  host: VerifyHost,
+): Promise<{ readonly run: RunContext; readonly databaseUrl: string }> {
+  if (host.environment === undefined) return { run, databaseUrl: run.settings.database.url ?? '' };
+  const urls = await host.environment.start({
+    made: (thing) => record(run, { kind: 'made', thing }),
+    removed: (thing) => record(run, { kind: 'removed', thing }),
+    folder: run.temporaryFolder,
+    signal: run.signal,
+    tell: (text) => record(run, { kind: 'preflight:checked', check: 'environment', status: 'ok', text }),
+  });
+  const env = {
+    ...run.settings.worker.env,
+    DATABASE_URL: urls.databaseUrl,
+    ...(urls.queueUrl === null ? {} : { REDIS_URL: urls.queueUrl }),
+  };
+  const settings: Settings = {
+    ...run.settings,
+    database: { url: urls.databaseUrl },
+    queue: { ...run.settings.queue, url: urls.queueUrl ?? run.settings.queue.url },
+    worker: { ...run.settings.worker, env },
+  };
+  return { run: { ...run, settings }, databaseUrl: urls.databaseUrl };
+}
+
+async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost): Promise<RunContext> {
+  const startedAt = new Date();
+  const id = newRunId(startedAt, randomBytes(3).toString('hex'));
+  const folder = await makeRunFolder(settings.outputDir, id);
+  const journal = join(folder, JOURNAL_FILE);
+  const secrets = secretsOf(settings);
+  const redact = (text: string): string => redactText(text, secrets);
+  const recorder = new Recorder({ file: journal, startedAtMs: startedAt.getTime(), redact });
+  if (host.onEvent !== undefined) recorder.subscribe(host.onEvent);
+  const temporaryFolder = join(tmpdir(), `verify-restart-${id}`);
+  const run: RunContext = {
+    id,
+    suffix: id.replaceAll('-', '_'),
+    settings,
+    scenario,
+    recorder,
+    temporaryFolder,
+    folder,
+    signal: host.signal ?? new AbortController().signal,
+    operator: settings.autoRestart ? null : (host.operator ?? null),
+    redact,
+    disarmed: host.disarmed ?? false,
+  };
+  record(run, {
+    kind: 'run:started',
+    runId: id,
+    toolVersion: host.toolVersion,
+    startedAt: startedAt.toISOString(),
+    scenario: scenario.name,
+    polite: scenario.polite,
+    strikeAt: describeStrikeAt(settings.strikeAt),
+    restartBy: !settings.autoRestart ? 'operator' : settings.worker.command !== null ? 'auto' : 'command',
+    target: {
+      table: settings.jobs.table,
+      queue: settings.queue.kind,
+      backend: settings.queue.kind === 'bullmq' ? settings.queue.backend : null,
+      queueName: settings.queue.name,
+      task: settings.queue.task,
+      worker: settings.worker.command ?? settings.worker.startCommand ?? '',
+    },
+    files: settings.files,
+    fileMode: settings.fileMode,
+    terminalTimeoutMs: settings.terminalTimeoutMs,
+    levels: settings.criteria,
+    journal: relative(process.cwd(), journal),
+  });
+  record(run, { kind: 'made', thing: { kind: 'folder', path: temporaryFolder } });
+  await mkdir(temporaryFolder, { mode: 0o755 });
+  return run;
+}
+
+/** Every credential in the settings, so that none can come out in an event, a log or a message. */
+function secretsOf(settings: Settings): readonly string[] {
+  const urls = [settings.database.url, settings.queue.url];
+  return urls.flatMap((url) => {
+    if (url === null || !URL.canParse(url)) return [];
+    const { password } = new URL(url);
+    return password === '' ? [] : [password, decodeURIComponent(password)];
+  });
+}
+
+function refuseUnsupported(settings: Settings, host: VerifyHost): void {
+  if (settings.worker.replicas !== 1) {
+    throw usageError(
+      'replicas-not-available',
+      `worker.replicas is ${settings.worker.replicas}: several workers at once are not available in this version`,
+      'set worker.replicas to 1',
+    );
+  }
+  if (!settings.autoRestart && host.operator === undefined) {
+    throw usageError(
+      'nobody-to-ask',
+      'nobody can be asked to restart the worker',
+      'set autoRestart, or give an operator',
+    );
+  }
+}
+
+/** @returns the user's error to print; `null` for an interruption or a bug */
+function abort(run: RunContext, error: unknown): UserError | null {
+  const text = error instanceof Error ? error.message : String(error);
+  if (run.signal.aborted) {
+    record(run, { kind: 'run:aborted', reason: 'interrupted', text: 'interrupted' });
+    return null;
+  }
+  const expected = isUserError(error);
+  record(run, { kind: 'run:aborted', reason: expected ? 'environment' : 'internal', text });
+  return expected ? error : null;
+}
+
+async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promise<readonly string[]> {
+  const quietly = async (disposable: AsyncDisposable | null): Promise<void> => {
+    try {
+      await disposable?.[Symbol.asyncDispose]();
+    } catch (error) {
+      const text = `closing failed: ${error instanceof Error ? error.message : String(error)}`;
+      record(run, { kind: 'note', code: 'close-failed', text });
+    }
+  };
+  await quietly(opened.broker);
+  await quietly(opened.workers);
+  await quietly(opened.observer);
+  const left = leftovers(run.recorder.events);
+  const keepable = (kind: string): boolean =>
+    run.settings.keep && (kind === 'row' || kind === 'message' || kind === 'queue-keys');
+  for (const thing of left) {
+    if (keepable(thing.kind)) record(run, { kind: 'kept', thing, reason: 'asked for with --keep' });
+  }
+  const servers = left.filter(
+    (thing) => thing.kind === 'folder' || (thing.kind === 'process' && !/#\d+$/.test(thing.marker)),
+  );
+  const inServers = left.filter((thing) => !servers.includes(thing) && !keepable(thing.kind));
+  const means = {
+    database: opened.database,
+    queue: opened.queue,
+    record: (body: Parameters<typeof record>[1]) => void record(run, body),
+  };
+  const kept = [...(await removeThings(inServers, means))];
+  await quietly(opened.queue);
+  await quietly(opened.database);
+  await host.environment?.stop();
+  kept.push(
+    ...(await removeThings(
+      leftovers(run.recorder.events).filter((thing) => servers.includes(thing)),
+      means,
+    )),
+  );
+  run.recorder.close();
+  return kept.map((thing) => JSON.stringify(thing));
+}
