@@ -4,23 +4,40 @@ import { describeDiagnosis, describeFinding } from './wording.ts';
 
 export const SCHEMA_VERSION = 1;
 
-/** @param exitCode what the process will exit with */
-export function renderJson(report: Report, exitCode: number): string {
-  const { criteria, diagnoses, aborted, runId, toolVersion, job, ...rest } = report;
+/**
+ * One report as one object; several (`--scenario all`, shards) as `{ …, runs: […] }`.
+ * @param exitCode what the process will exit with
+ */
+export function renderJson(reports: readonly Report[], exitCode: number): string {
+  const [only, ...others] = reports;
+  const value =
+    only !== undefined && others.length === 0
+      ? publicReport(only, exitCode)
+      : {
+          schemaVersion: SCHEMA_VERSION,
+          tool: { name: 'verify-restart', version: only?.toolVersion ?? '' },
+          exitCode,
+          runs: reports.map((report) => publicReport(report, exitCode)),
+        };
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+function publicReport(report: Report, exitCode: number) {
+  const { criteria, diagnoses, aborted, job } = report;
   const { finalState: _state, ...publicJob } = job;
-  const value = {
+  return {
     schemaVersion: SCHEMA_VERSION,
-    tool: { name: 'verify-restart', version: toolVersion },
-    runId,
+    tool: { name: 'verify-restart', version: report.toolVersion },
+    runId: report.runId,
     verdict: report.verdict,
     exitCode,
     ...(aborted === null ? {} : { error: aborted }),
-    scenario: rest.scenario,
-    strikeAt: rest.strikeAt,
-    outcome: rest.outcome,
-    target: rest.target,
+    scenario: report.scenario,
+    strikeAt: report.strikeAt,
+    outcome: report.outcome,
+    target: report.target,
     job: publicJob,
-    timings: rest.timings,
+    timings: report.timings,
     criteria: criteria.map(({ id, title, status, level, evidence }) => ({
       id,
       title,
@@ -29,8 +46,7 @@ export function renderJson(report: Report, exitCode: number): string {
       evidence: evidence.map(describeFinding),
     })),
     diagnosis: diagnoses.map(({ id, values }) => ({ id, ...describeDiagnosis(id, values) })),
-    workers: rest.workers,
-    journal: rest.journal,
+    workers: report.workers,
+    journal: report.journal,
   };
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -38,7 +38,12 @@ export interface Environment {
     readonly folder: string;
     readonly signal: AbortSignal;
     readonly tell: (text: string) => void;
-  }): Promise<{ readonly databaseUrl: string; readonly queueUrl: string | null }>;
+  }): Promise<{
+    readonly databaseUrl: string;
+    readonly queueUrl: string | null;
+    /** For the panel, where a person restarts the worker. */
+    readonly workerStartCommand?: string;
+  }>;
   stop(): Promise<void>;
 }
 

@@ -8,7 +8,7 @@ import { measureClock } from '../jobs/read-rows.ts';
 import { inspectTable, type JobTable } from '../jobs/table.ts';
 import { openQueue } from '../queues/index.ts';
 import type { Queue } from '../queues/queue.ts';
-import { describeUrl } from '../config/database-url.ts';
+import { describeUrl } from '../config/server-address.ts';
 import { record, type Connected, type RunContext } from './context.ts';
 import { describeConnections, withProcesses } from './holders.ts';
 

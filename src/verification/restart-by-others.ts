@@ -52,7 +52,7 @@ export async function restartByOperator(run: InFlight, broker: BrokerWatch): Pro
           worker: holder.main === null ? null : { pid: holder.main.pid, command: holder.main.command },
           polite: run.scenario.polite,
           refuted,
-          startCommand: run.settings.worker.command ?? run.settings.worker.startCommand,
+          startCommand: run.settings.worker.startCommand ?? run.settings.worker.command,
           held: hold !== null,
         },
         run.signal,

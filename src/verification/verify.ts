@@ -38,7 +38,7 @@ import { restartByCommands, restartByOperator } from './restart-by-others.ts';
 import { scenarioOf } from './scenarios.ts';
 import { settle } from './settle.ts';
 import { triggerJob } from './trigger-job.ts';
-import { describeStrikeAt } from './describe-strike-at.ts';
+import { describeStrikeAt } from '../config/strike-at.ts';
 
 export interface VerifyHost {
   readonly toolVersion: string;
@@ -176,7 +176,11 @@ async function startEnvironment(
     ...run.settings,
     database: { url: urls.databaseUrl },
     queue: { ...run.settings.queue, url: urls.queueUrl ?? run.settings.queue.url },
-    worker: { ...run.settings.worker, env },
+    worker: {
+      ...run.settings.worker,
+      env,
+      ...(urls.workerStartCommand === undefined ? {} : { startCommand: urls.workerStartCommand }),
+    },
   };
   return { run: { ...run, settings }, databaseUrl: urls.databaseUrl };
 }

@@ -1,0 +1,50 @@
+/** `verify-restart report`: judges saved runs again. The same journal gives the same verdict, with no service up. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { usageError } from '../../core/errors.ts';
+import { createHistory } from '../../core/history.ts';
+import { judge, type Report } from '../../core/report.ts';
+import { JOURNAL_FILE, readJournal } from '../../journal/journal.ts';
+import { PLAIN } from '../../reporters/console/layout.ts';
+import { renderResults } from '../../reporters/console/results.ts';
+import { renderJson } from '../../reporters/json.ts';
+import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
+
+const CODE_OF = {
+  passed: EXIT_CODES.verified,
+  failed: EXIT_CODES.notVerified,
+  inconclusive: EXIT_CODES.inconclusive,
+  error: EXIT_CODES.environment,
+} as const;
+
+export async function reportRuns(runs: readonly string[], reporter: string): Promise<ExitCode> {
+  if (reporter !== 'console' && reporter !== 'json') {
+    throw usageError('unknown-reporter', `--reporter ${reporter} is not known`, 'name console or json');
+  }
+  const reports: Report[] = [];
+  for (const run of runs) reports.push(judge(createHistory(await readJournal(await journalOf(run)))));
+  const codes = reports.map((report) => CODE_OF[report.verdict]);
+  const exitCode =
+    [EXIT_CODES.environment, EXIT_CODES.notVerified, EXIT_CODES.inconclusive].find((code) =>
+      codes.includes(code),
+    ) ?? EXIT_CODES.verified;
+  if (reporter === 'json') {
+    process.stdout.write(renderJson(reports, exitCode));
+    return exitCode;
+  }
+  for (const [index, report] of reports.entries()) {
+    process.stdout.write(
+      renderResults(report, {
+        palette: PLAIN,
+        width: 80,
+        repeatCommand: `npx verify-restart report ${runs[index] ?? ''}`,
+      }),
+    );
+  }
+  return exitCode;
+}
+
+async function journalOf(run: string): Promise<string> {
+  const found = await stat(run).catch(() => null);
+  return found?.isDirectory() === true ? join(run, JOURNAL_FILE) : run;
+}

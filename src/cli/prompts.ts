@@ -1,0 +1,73 @@
+/** The panel that tells a person what to do, and the wait for their answer. */
+import inquirer from 'inquirer';
+import type { Operator, OperatorPanel } from '../verification/context.ts';
+import type { ConsoleView } from './console-view.ts';
+import type { Interruption } from './interruption.ts';
+
+const RULE = '='.repeat(60);
+
+export function terminalOperator(view: ConsoleView, interruption: Interruption): Operator {
+  return {
+    async ask(panel, signal) {
+      view.pause();
+      view.say(panelText(panel));
+      try {
+        const { answer } = await inquirer.prompt<{ answer: string }>(
+          [
+            {
+              type: 'input',
+              name: 'answer',
+              message: 'After restarting, press Enter to continue (q and Enter gives up)',
+            },
+          ],
+          {},
+          { signal } as never,
+        );
+        return answer.trim().toLowerCase() === 'q' ? 'gave-up' : 'done';
+      } catch (error) {
+        signal.throwIfAborted();
+        // Ctrl-C is a key to the prompt; to us it is the signal that it stands for.
+        if (error instanceof Error && error.name === 'ExitPromptError') {
+          interruption.interrupt();
+          signal.throwIfAborted();
+        }
+        throw error;
+      }
+    },
+  };
+}
+
+/** Plain text of at most 80 columns, so that it can be read, copied and tested. */
+export function panelText(panel: OperatorPanel): string {
+  const { worker } = panel;
+  const verb = panel.polite ? 'Stop and restart' : 'Kill and restart';
+  const lines = ['', RULE, `ACTION REQUIRED: ${verb} the worker now`, RULE, ''];
+  if (panel.refuted !== null) lines.push(`Not accepted: ${panel.refuted}.`, '');
+  const kill = panel.polite ? 'kill' : 'kill -9';
+  lines.push('Steps, in another terminal:');
+  if (worker === null) {
+    lines.push(
+      '  1. Find the process of the worker that holds the job:',
+      '     ps aux | grep worker',
+      `  2. ${panel.polite ? 'Stop' : 'Kill'} it${panel.polite ? '' : ' (plain kill and pkill are polite: they are no crash)'}:`,
+      `     ${kill} <pid>`,
+    );
+  } else {
+    lines.push(
+      '  1. The worker that holds the job is',
+      `     pid ${worker.pid}: ${worker.command}`,
+      `  2. ${panel.polite ? 'Stop' : 'Kill'} it${panel.polite ? '' : ' (plain kill and pkill are polite: they are no crash)'}:`,
+      `     ${kill} ${worker.pid}`,
+    );
+  }
+  lines.push(
+    '  3. Start the worker again:',
+    `     ${panel.startCommand ?? worker?.command ?? 'the command you started it with'}`,
+    '',
+    panel.held
+      ? 'Take your time: the job is held, it cannot end before the worker is gone.'
+      : 'Be quick: the job is not held and may end before the worker is gone.',
+    RULE,
+  );
+  return lines.join('\n');
+}
