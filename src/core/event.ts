@@ -73,6 +73,8 @@ export interface ProcessInfo {
   readonly startToken: string;
   /** The command line, secrets redacted. */
   readonly command: string;
+  /** It still runs its parent's program, by a fork without an exec (a prefork child). Absent where that can't be told. */
+  readonly forked?: boolean;
 }
 
 /** One connection of a client to the database or the broker. */
