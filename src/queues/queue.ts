@@ -55,6 +55,15 @@ export interface RunClock {
   now(): number;
 }
 
+/** What a queue is given besides its settings. */
+export interface QueueContext {
+  /** With credentials: never to be printed or recorded. The job table's database, where some queues live too. */
+  readonly databaseUrl: string | null;
+  readonly clock: RunClock;
+  /** How long one request to the broker may take; 10,000 by default. */
+  readonly requestTimeoutMs?: number;
+}
+
 export interface Queue extends AsyncDisposable {
   /** The kind as in `--queue`, e.g. `bullmq`. */
   readonly kind: string;
@@ -76,7 +85,10 @@ export interface Queue extends AsyncDisposable {
   /** @throws UserError when the message is definitely not there. */
   submit(submission: Submission): Promise<SubmitOutcome>;
 
-  /** Where the message is now. `null`: the queue cannot tell. Never throws for a message that is not there. */
+  /**
+   * Where the message is now. `null`: the queue cannot tell. Never throws for a message that is not there.
+   * @throws UserError `environment` when the broker does not answer.
+   */
   inspect(message: MessageRef): Promise<BrokerState | null>;
 
   /**
@@ -85,7 +97,10 @@ export interface Queue extends AsyncDisposable {
    */
   estimateRecovery(message: MessageRef): Promise<RecoveryEstimate | null>;
 
-  /** Removes every trace of the message, whatever state it is in. Removing what is not there is no error. */
+  /**
+   * Removes every trace of the message, whatever state it is in. Removing what is not there is no error. A worker
+   * that holds the job is not stopped by it and may write a late event: purge after the end, or once more.
+   */
   purge(message: MessageRef): Promise<void>;
 
   /** Names of the queue's bookkeeping entries (keys, rows) that do not exist yet and that a run would bring about. */

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+
+import { refersTo } from './reference.ts';
+
+const UUID = '0b1f9c5e-6f0c-4f43-9d2a-2f6f0f4a7a10';
+
+describe('refersTo', () => {
+  it('finds the id where the message that was sent has it', () => {
+    expect(refersTo({ jobId: UUID, filePaths: [] }, UUID, { jobId: UUID, filePaths: ['a'] })).toBe(true);
+    expect(refersTo({ job: { id: 7 } }, '7', { job: { id: 7 } })).toBe(true);
+    expect(refersTo({ job: { id: '7' } }, '7', { job: { id: 7 } })).toBe(true);
+    expect(refersTo(['x', UUID], UUID, ['y', UUID])).toBe(true);
+    expect(refersTo(UUID, UUID, UUID)).toBe(true);
+  });
+
+  it('is not misled by the same value in another place', () => {
+    expect(refersTo({ jobId: 9, files: 7 }, '7', { jobId: 7, files: 5 })).toBe(false);
+    expect(refersTo({ parent: UUID }, UUID, { jobId: UUID })).toBe(false);
+    expect(refersTo({ jobId: UUID }, UUID, { unrelated: true })).toBe(false);
+  });
+
+  it('looks for an unmistakable id alone where nothing is known of the message that was sent', () => {
+    expect(refersTo({ anything: [UUID] }, UUID, undefined)).toBe(true);
+    expect(refersTo({ jobId: 7 }, '7', undefined)).toBe(false);
+  });
+
+  it('knows data that are no object', () => {
+    expect(refersTo(null, UUID, { jobId: UUID })).toBe(false);
+    expect(refersTo('text', UUID, { jobId: UUID })).toBe(false);
+  });
+});

@@ -1,0 +1,46 @@
+/**
+ * Whether a message is about a job: whether its data carry the job's id where the message that we sent carries it.
+ * The place counts, not the value alone: an id may be a small number that turns up in any data.
+ */
+
+/** Ids shorter than this are not looked for in data whose shape is unknown. A uuid has 36 characters. */
+const UNMISTAKABLE_LENGTH = 16;
+
+type Path = readonly string[];
+
+/** The message sent for the job, if it is known. */
+export interface Sent {
+  readonly task: string;
+  readonly payload: unknown;
+}
+
+/**
+ * @param data the data of the message in question.
+ * @param job the job's id as text.
+ * @param payload the data of the message that was sent for the job; `undefined` if they are not known.
+ */
+export function refersTo(data: unknown, job: string, payload: unknown): boolean {
+  if (payload === undefined) {
+    return job.length >= UNMISTAKABLE_LENGTH && pathsTo(data, job).length > 0;
+  }
+  return pathsTo(payload, job).some((path) => isId(valueAt(data, path), job));
+}
+
+function pathsTo(value: unknown, job: string): readonly Path[] {
+  if (isId(value, job)) return [[]];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => pathsTo(inner, job).map((path) => [key, ...path]));
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let current = value;
+  for (const key of path) {
+    if (typeof current !== 'object' || current === null) return undefined;
+    current = Object.entries(current).find(([name]) => name === key)?.[1];
+  }
+  return current;
+}
+
+function isId(value: unknown, job: string): boolean {
+  return (typeof value === 'string' || typeof value === 'number') && String(value) === job;
+}
