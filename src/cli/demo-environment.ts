@@ -47,9 +47,11 @@ export function demoEnvironment(options: {
       tell(
         `embedded PostgreSQL ${postgres.version}${redis === null ? '' : ` and Redis ${redis.version}`} started for this run; BullMQ with lockDuration ${LOCK_MS} ms and stalledInterval ${STALLED_INTERVAL_MS} ms`,
       );
-      const urls = { databaseUrl: postgres.url, queueUrl: redis?.url ?? null };
+      const workerEnv: Record<string, string> = { DATABASE_URL: postgres.url };
+      if (redis !== null) workerEnv['REDIS_URL'] = redis.url;
+      const urls = { databaseUrl: postgres.url, queueUrl: redis?.url ?? postgres.url, workerEnv };
       if (!options.interactive) return urls;
-      const script = await writeWorkerScript(folder, options.backend, urls);
+      const script = await writeWorkerScript(folder, options.backend, workerEnv);
       const worker = await startFirstWorker(script, folder, made);
       stops.unshift(() => endWorkers(worker, script.marker));
       return { ...urls, workerStartCommand: `sh ${quote(script.path)}` };
@@ -87,15 +89,14 @@ interface WorkerScript {
 async function writeWorkerScript(
   folder: string,
   backend: Backend,
-  urls: { readonly databaseUrl: string; readonly queueUrl: string | null },
+  workerEnv: Readonly<Record<string, string>>,
 ): Promise<WorkerScript> {
   const path = join(folder, 'worker.sh');
   const marker = `demo-${randomUUID()}#1`;
   const lines = [
     '#!/bin/sh',
     `export ${MARKER_VARIABLE}=${marker}`,
-    `export DATABASE_URL=${quote(urls.databaseUrl)}`,
-    ...(urls.queueUrl === null ? [] : [`export REDIS_URL=${quote(urls.queueUrl)}`]),
+    ...Object.entries(workerEnv).map(([name, value]) => `export ${name}=${quote(value)}`),
     demoWorkerCommand(backend),
     '',
   ];

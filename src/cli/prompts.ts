@@ -1,5 +1,5 @@
 /** The panel that tells a person what to do, and the wait for their answer. */
-import inquirer from 'inquirer';
+import { createPromptModule } from 'inquirer';
 import type { Operator, OperatorPanel } from '../verification/context.ts';
 import type { ConsoleView } from './console-view.ts';
 import type { Interruption } from './interruption.ts';
@@ -12,17 +12,7 @@ export function terminalOperator(view: ConsoleView, interruption: Interruption):
       view.pause();
       view.say(panelText(panel));
       try {
-        const { answer } = await inquirer.prompt<{ answer: string }>(
-          [
-            {
-              type: 'input',
-              name: 'answer',
-              message: 'After restarting, press Enter to continue (q and Enter gives up)',
-            },
-          ],
-          {},
-          { signal } as never,
-        );
+        const answer = await askForEnter(signal);
         return answer.trim().toLowerCase() === 'q' ? 'gave-up' : 'done';
       } catch (error) {
         signal.throwIfAborted();
@@ -35,6 +25,24 @@ export function terminalOperator(view: ConsoleView, interruption: Interruption):
       }
     },
   };
+}
+
+async function askForEnter(signal: AbortSignal): Promise<string> {
+  const question = createPromptModule()([
+    {
+      type: 'input',
+      name: 'answer',
+      message: 'After restarting, press Enter to continue (q and Enter gives up)',
+    },
+  ]);
+  const close = (): void => question.ui.close();
+  signal.addEventListener('abort', close, { once: true });
+  try {
+    const { answer } = await question;
+    return String(answer);
+  } finally {
+    signal.removeEventListener('abort', close);
+  }
 }
 
 /** Plain text of at most 80 columns, so that it can be read, copied and tested. */

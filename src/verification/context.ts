@@ -40,7 +40,9 @@ export interface Environment {
     readonly tell: (text: string) => void;
   }): Promise<{
     readonly databaseUrl: string;
-    readonly queueUrl: string | null;
+    readonly queueUrl: string;
+    /** What the worker needs to find them. */
+    readonly workerEnv: Readonly<Record<string, string>>;
     /** For the panel, where a person restarts the worker. */
     readonly workerStartCommand?: string;
   }>;

@@ -167,15 +167,11 @@ async function startEnvironment(
     signal: run.signal,
     tell: (text) => record(run, { kind: 'preflight:checked', check: 'environment', status: 'ok', text }),
   });
-  const env = {
-    ...run.settings.worker.env,
-    DATABASE_URL: urls.databaseUrl,
-    ...(urls.queueUrl === null ? {} : { REDIS_URL: urls.queueUrl }),
-  };
+  const env = { ...run.settings.worker.env, ...urls.workerEnv };
   const settings: Settings = {
     ...run.settings,
     database: { url: urls.databaseUrl },
-    queue: { ...run.settings.queue, url: urls.queueUrl ?? run.settings.queue.url },
+    queue: { ...run.settings.queue, url: urls.queueUrl },
     worker: {
       ...run.settings.worker,
       env,
