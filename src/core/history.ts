@@ -1,6 +1,5 @@
 /** The history of a run: its events in order, indexed by kind. Immutable; criteria and diagnoses read nothing else. */
 import {
-  isTerminal,
   type BrokerState,
   type Event,
   type EventKind,
@@ -72,11 +71,6 @@ export function lastSnapshotBefore(
   seq: number = Number.POSITIVE_INFINITY,
 ): BrokerSnapshot | undefined {
   return snapshots.findLast((snapshot) => snapshot.seq < seq);
-}
-
-/** The first version in which the job has ended. */
-export function firstTerminal(versions: readonly RowVersion[]): RowVersion | undefined {
-  return versions.find((version) => version.values !== null && isTerminal(version.values.state));
 }
 
 /** Whether the broker says that the job is being worked on: the proof of flight where the row cannot show it. */

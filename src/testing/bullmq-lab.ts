@@ -7,7 +7,7 @@ import type { QueueSettings } from '../config/settings.ts';
 import { openQueue } from '../queues/index.ts';
 import type { QueueContext } from '../queues/queue.ts';
 import { LAB_INTERVAL_MS, LAB_LOCK_MS, type LabWorker, type QueueLab } from './queue-lab.ts';
-import { startPostgres, startRedis } from '../queues/testing-servers.ts';
+import { startTestPostgres, startTestRedis } from './servers.ts';
 import { startTestWorker, type TestWorkerOptions } from './bullmq-worker.ts';
 
 export const LAB_TASK = 'extract_bulk';
@@ -35,8 +35,8 @@ export function labContext(requestTimeoutMs?: number): QueueContext {
 }
 
 export async function redisLab(): Promise<QueueLab> {
-  const server = await startRedis();
-  const url = `redis://127.0.0.1:${server.port}`;
+  const server = await startTestRedis();
+  const { url } = server;
   const connection = { host: '127.0.0.1', port: server.port };
   const admin = new Redis(server.port);
   admin.on('error', () => undefined);
@@ -71,8 +71,8 @@ export async function redisLab(): Promise<QueueLab> {
 }
 
 export async function postgresLab(): Promise<QueueLab> {
-  const server = await startPostgres();
-  const url = server.url();
+  const server = await startTestPostgres();
+  const { url } = server;
   const connection = { connectionString: url };
   const admin = new Pool({ connectionString: url });
   admin.on('error', () => undefined);

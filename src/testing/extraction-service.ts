@@ -1,12 +1,11 @@
 /** Runs the bundled extraction service for tests: its tables, its queue, its worker (from dist) as a process. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { createPostgresBackend, createRedisBackend, withBackend } from 'bullmq';
 import type { Pool } from 'pg';
 
@@ -15,17 +14,6 @@ export type Backend = 'redis' | 'postgres';
 const ROOT = join(import.meta.dirname, '../..');
 const SERVICE = 'fixtures/extraction-service';
 const DEADLINE_MS = 25_000;
-
-/** Compiles the worker into dist, where it runs from. */
-export async function buildWorker(): Promise<void> {
-  await promisify(execFile)(
-    process.execPath,
-    [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
-    {
-      cwd: ROOT,
-    },
-  );
-}
 
 export async function createTables(database: Pool): Promise<void> {
   await database.query(await readFile(join(ROOT, SERVICE, 'schema.sql'), 'utf8'));

@@ -1,150 +1,97 @@
-/** PostgreSQL and Redis for tests: the machine's own binaries, on free ports of the loopback, in temporary folders. */
-import { execFile, spawn } from 'node:child_process';
+/** PostgreSQL and Redis for tests: real ones, on loopback, on free ports, in folders of their own, gone at the end. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { Redis } from 'ioredis';
-import { Client } from 'pg';
-
-export interface TestServer {
-  readonly url: string;
-  readonly stop: () => Promise<void>;
-}
-
-const run = promisify(execFile);
-const DEADLINE_MS = 20_000;
-
-/** Starts an empty PostgreSQL. @throws Error when the machine has none */
-export async function startPostgresForTest(): Promise<TestServer> {
-  const binaries = await findPostgres();
-  const data = await mkdtemp(join(tmpdir(), 'verify-restart-postgres-'));
-  // PostgreSQL refuses to run as root.
-  let asUser: readonly string[] = [];
-  if (process.getuid?.() === 0) {
-    const user = Number((await run('id', ['-u', 'postgres'])).stdout);
-    await chown(data, user, user);
-    asUser = ['setpriv', `--reuid=${user}`, '--regid=postgres', '--clear-groups'];
-  }
-  const [initdb, ...initdbArgs] = [
-    ...asUser,
-    join(binaries, 'initdb'),
-    '-D',
-    data,
-    '-U',
-    'postgres',
-    '-A',
-    'trust',
-    '--no-sync',
-  ];
-  await run(initdb ?? '', initdbArgs);
-  const port = await freePort();
-  const stop = start([
-    ...asUser,
-    join(binaries, 'postgres'),
-    '-D',
-    data,
-    '-p',
-    String(port),
-    '-h',
-    '127.0.0.1',
-    '-k',
-    data,
-    '-F',
-    '-c',
-    'max_connections=200',
-  ]);
-  const url = `postgresql://postgres@127.0.0.1:${port}/postgres`;
-  await untilAnswered(async () => {
-    const client = new Client(url);
-    await client.connect();
-    await client.end();
-  });
-  return {
-    url,
-    async stop() {
-      await stop('SIGTERM', 'SIGINT');
-      await rm(data, { recursive: true });
-    },
-  };
-}
-
-/** Starts an empty Redis; `null` when the machine has none. */
-export async function startRedisForTest(): Promise<TestServer | null> {
-  try {
-    await run('redis-server', ['--version']);
-  } catch {
-    return null;
-  }
-  const port = await freePort();
-  const stop = start([
-    'redis-server',
-    '--port',
-    String(port),
-    '--bind',
-    '127.0.0.1',
-    '--save',
-    '',
-    '--dir',
-    tmpdir(),
-  ]);
-  const url = `redis://127.0.0.1:${port}`;
-  await untilAnswered(async () => {
-    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
-    client.on('error', () => {});
-    await client.connect();
-    await client.quit();
-  });
-  return { url, stop: () => stop('SIGTERM') };
-}
-
-async function findPostgres(): Promise<string> {
-  const versions = await readdir('/usr/lib/postgresql').catch(() => []);
-  const newest = versions.sort((a, b) => Number(b) - Number(a))[0];
-  if (newest === undefined) throw new Error('no PostgreSQL under /usr/lib/postgresql');
-  return `/usr/lib/postgresql/${newest}/bin`;
-}
+import { createInterface } from 'node:readline';
+import { findFreePort } from '../embedded/free-port.ts';
+import { startEmbeddedPostgres } from '../embedded/postgres.ts';
+import { findRedisServer } from '../embedded/redis-server.ts';
 
 /**
- * Starts a server and returns what stops it and waits for its end: politely (PostgreSQL then waits for its clients,
- * which spares them an error in the middle of their goodbye), and after three seconds by the second signal.
+ * The Redis or Valkey server of this machine; `null`: there is none, and tests that need one are skipped, loudly. In
+ * CI a missing server is a failure: there it is installed, and a skipped test would be no test.
  */
-function start(command: readonly string[]): (...signals: NodeJS.Signals[]) => Promise<void> {
-  const [file, ...args] = command;
-  const server = spawn(file ?? '', args, { stdio: 'ignore' });
-  const exited = once(server, 'exit');
-  const killed = (): boolean => server.kill('SIGKILL');
-  process.once('exit', killed);
-  return async (polite, firm) => {
-    process.removeListener('exit', killed);
-    server.kill(polite);
-    const timer = setTimeout(() => server.kill(firm), 3000);
-    await exited;
-    clearTimeout(timer);
+export const REDIS_SERVER: string | null = await findRedisServer();
+if (REDIS_SERVER === null) {
+  const remedy = 'install it: apt-get install redis-server, or brew install redis';
+  if (process.env['CI']) throw new Error(`CI needs a Redis server; ${remedy}`);
+  console.warn(`\n*** SKIPPED: the tests on Redis, because there is no Redis server here (${remedy}) ***\n`);
+}
+
+export interface TestServer extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export interface TestPostgres extends TestServer {
+  readonly user: string;
+  readonly password: string;
+  urlOf(database: string): string;
+}
+
+export async function startTestPostgres(): Promise<TestPostgres> {
+  const folder = await mkdtemp(join(tmpdir(), 'vr-test-postgres-'));
+  const server = await startEmbeddedPostgres({ folder });
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const { hostname, port, username, password } = new URL(server.url);
+  return {
+    host: hostname,
+    port: Number(port),
+    pid: server.pid,
+    url: server.url,
+    user: username,
+    password,
+    urlOf: (database) => Object.assign(new URL(server.url), { pathname: `/${database}` }).href,
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
 }
 
-async function untilAnswered(ask: () => Promise<void>): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await sleep(20);
+/** @param options further command-line options, e.g. `['--requirepass', 'secret']`. There is no password by default. */
+export async function startTestRedis(
+  options: readonly string[] = [],
+  wantedPort?: number,
+): Promise<TestServer> {
+  if (REDIS_SERVER === null) throw new Error('no Redis server: the test should have been skipped');
+  const folder = await mkdtemp(join(tmpdir(), 'vr-test-redis-'));
+  const port = wantedPort ?? (await findFreePort());
+  const child = spawn(
+    REDIS_SERVER,
+    ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...options],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  await new Promise<void>((resolve, reject) => {
+    createInterface(child.stdout).on('line', (line) => {
+      if (/Ready to accept connections/.test(line)) resolve();
+    });
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error('redis-server ended at once')));
+  });
+  const stop = async (): Promise<void> => {
+    process.off('exit', kill);
+    if (child.exitCode === null && child.signalCode === null) {
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
     }
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+    await rm(folder, { recursive: true, force: true });
+  };
+  return {
+    host: '127.0.0.1',
+    port,
+    pid: child.pid ?? 0,
+    url: `redis://127.0.0.1:${port}`,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
 }

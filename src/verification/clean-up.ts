@@ -10,7 +10,7 @@ import { removeHistory } from '../jobs/observe-trigger.ts';
 import type { Database } from '../jobs/database.ts';
 import type { Queue } from '../queues/queue.ts';
 import { killTree } from '../workers/kill-tree.ts';
-import { isAlive, readProcess } from '../workers/process-table.ts';
+import { isAlive } from '../workers/process-table.ts';
 import { workerTree } from '../workers/worker-tree.ts';
 
 export interface CleanUpMeans {
@@ -93,8 +93,7 @@ async function endProcess(thing: Extract<Thing, { kind: 'process' }>): Promise<v
   }
   // A database server wants to be asked: a SIGKILL leaves its shared memory behind.
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
-    const process_ = await readProcess(thing.pid);
-    if (process_ === null || !(await isAlive(thing))) return;
+    if (!(await isAlive(thing))) return;
     process.kill(thing.pid, signal);
     const deadline = performance.now() + SERVER_STOP_MS;
     while (performance.now() < deadline && (await isAlive(thing))) await delay(20);

@@ -50,15 +50,7 @@ export class HarnessWorkers implements AsyncDisposable {
       pid: life.pid,
       command: run.redact(this.#command),
     });
-    void life.exited.then((exit) => {
-      const expected = this.#ending.has(incarnation) || run.signal.aborted;
-      record(run, {
-        kind: 'worker:exited',
-        incarnation,
-        ...exit,
-        expected,
-        lastLine: life.lastLines(1)[0] ?? null,
-      });
+    void this.#recordExit(life);
     });
     return life;
   }
@@ -136,6 +128,14 @@ export class HarnessWorkers implements AsyncDisposable {
       const left = await life.tree();
       if (left.processes.length === 0) record(this.#run, { kind: 'removed', thing: this.#thing(life) });
     }
+  }
+
+  async #recordExit(life: WorkerProcess): Promise<void> {
+    const run = this.#run;
+    const exit = await life.exited;
+    const { incarnation } = life;
+    const expected = this.#ending.has(incarnation) || run.signal.aborted;
+    record(run, { kind: 'worker:exited', incarnation, ...exit, expected, lastLine: life.lastLines(1)[0] ?? null });
   }
 
   #thing(life: WorkerProcess) {

@@ -101,7 +101,13 @@ export async function createJob(run: Connected, ids: ReservedIds, role: JobRole)
   refuseUnfilled(table, planned);
   record(run, { kind: 'made', thing: { kind: 'row', table: table.sql, idColumn: table.idColumn.name, id } });
   await insertJob(run.database, table, planned);
-  const status = String(planned.values.get(table.statusColumn.name) ?? '');
-  record(run, { kind: 'job:created', job: id, role, status, files });
+  const status = planned.values.get(table.statusColumn.name);
+  record(run, {
+    kind: 'job:created',
+    job: id,
+    role,
+    status: typeof status === 'string' ? status : '',
+    files,
+  });
   return { id, role, files, message: { job: id, messageId: id } };
 }

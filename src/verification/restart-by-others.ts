@@ -186,13 +186,15 @@ interface HolderWatch {
  */
 function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: Hold | null): HolderWatch {
   let gone = false;
-  let stopped = false;
+  const stopping = new AbortController();
   let newWorker = false;
   let released = false;
   const heldFromMs = run.recorder.now();
-  void hold?.broken.then((reason) => {
-    if (!released) record(run, { kind: 'hold:broken', job: run.subject.id, reason });
-  });
+  const recordBroken = async (): Promise<void> => {
+    const reason = await hold?.broken;
+    if (reason !== undefined && !released) record(run, { kind: 'hold:broken', job: run.subject.id, reason });
+  };
+  void recordBroken();
 
   const release = async (): Promise<void> => {
     if (hold === null || released) return;
@@ -229,12 +231,12 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
   };
 
   const watching = (async () => {
-    while (!stopped && !run.signal.aborted) {
+    while (!stopping.signal.aborted && !run.signal.aborted) {
       await look();
       await pause(run, WATCH_INTERVAL_MS);
     }
   })().catch((error: unknown) => {
-    if (!run.signal.aborted && !stopped) {
+    if (!run.signal.aborted && !stopping.signal.aborted) {
       const text = `the watch on the worker broke: ${error instanceof Error ? error.message : String(error)}`;
       record(run, { kind: 'note', code: 'watch-broken', text });
     }
@@ -263,7 +265,7 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
       return there === true ? null : `no new worker is connected to the queue ${run.queue.queueName}`;
     },
     async end() {
-      stopped = true;
+      stopping.abort();
       await watching;
       await release();
     },

@@ -1,6 +1,6 @@
 /** One verification: the seven steps in order. Everything else stands in the files of the steps. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Settings } from '../config/settings.ts';
@@ -14,7 +14,6 @@ import type { Observer } from '../jobs/observer.ts';
 import { JOURNAL_FILE, makeRunFolder, newRunId } from '../journal/journal.ts';
 import { leftovers } from '../journal/leftovers.ts';
 import { Recorder } from '../journal/recorder.ts';
-import { openQueue } from '../queues/index.ts';
 import type { Queue } from '../queues/queue.ts';
 import { awaitStrike } from './await-strike.ts';
 import { watchBroker, type BrokerWatch } from './broker-watch.ts';
@@ -99,7 +98,6 @@ interface Opened {
 }
 
 async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promise<void> {
-  const { settings } = run;
   const connected = await inStep(run, 'preflight', async () => {
     const servers = await startEnvironment(run, host);
     const ready = await preflight(servers.run, servers.databaseUrl, (part) => Object.assign(opened, part));

@@ -30,9 +30,3 @@ export async function databaseConnections(database: Database): Promise<readonly 
     pid: null,
   }));
 }
-
-/** Of these connections, by id, those that the server still has. */
-export async function stillConnected(database: Database, ids: readonly string[]): Promise<readonly string[]> {
-  const now = new Set((await databaseConnections(database)).map((connection) => connection.id));
-  return ids.filter((id) => now.has(id));
-}

@@ -3,7 +3,14 @@
  * was printed last, when the restart began), so that a saved journal prints the same text as the run itself did.
  */
 import { describeDue } from '../../core/broker-words.ts';
-import { isTerminal, type Event, type EventOf, type RowValues, type Step } from '../../core/event.ts';
+import {
+  isTerminal,
+  type Event,
+  type EventOf,
+  type RowValues,
+  type Step,
+  type TargetSummary,
+} from '../../core/event.ts';
 import { incarnationOfName } from '../../core/attribution.ts';
 import { describeDuration } from '../durations.ts';
 import { entry, LABEL_WIDTH, type Mark, type Palette } from './layout.ts';
@@ -68,7 +75,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
   switch (event.kind) {
     case 'run:started':
       return [
-        `${palette.strong('verify-restart')}  ${event.scenario} · ${event.target.queue} · ${event.target.table}`,
+        `${palette.strong('verify-restart')}  ${event.scenario} · ${queueTitle(event.target)} · ${event.target.table}`,
         '',
       ];
     case 'step:started':
@@ -223,6 +230,11 @@ function labelled(state: State, lines: readonly string[]): readonly string[] {
   state.labelled = state.step;
   const [head = '', ...rest] = lines;
   return [`${label.padEnd(LABEL_WIDTH)}${head}`, ...rest];
+}
+
+function queueTitle({ queue, backend }: TargetSummary): string {
+  if (queue !== 'bullmq') return queue;
+  return backend === 'postgres' ? 'BullMQ on PostgreSQL' : 'BullMQ on Redis';
 }
 
 function pidOf(pid: number | null): string {
