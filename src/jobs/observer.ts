@@ -1,5 +1,5 @@
 /** What every observer of job rows does, and the choice between them. */
-import type { JobRole, RowValues, Writer } from '../core/event.ts';
+import type { RowValues, Writer } from '../core/event.ts';
 
 /** One observed version of a row. */
 export interface ObservedVersion {
@@ -27,9 +27,4 @@ export interface Observer extends AsyncDisposable {
   readonly source: 'trigger' | 'poll';
   /** Resolves when everything that was committed before the call has been given to the sink. */
   catchUp(): Promise<void>;
-}
-
-export interface ObservedJob {
-  readonly id: string;
-  readonly role: JobRole;
 }

@@ -51,7 +51,6 @@ export class HarnessWorkers implements AsyncDisposable {
       command: run.redact(this.#command),
     });
     void this.#recordExit(life);
-    });
     return life;
   }
 
@@ -135,7 +134,13 @@ export class HarnessWorkers implements AsyncDisposable {
     const exit = await life.exited;
     const { incarnation } = life;
     const expected = this.#ending.has(incarnation) || run.signal.aborted;
-    record(run, { kind: 'worker:exited', incarnation, ...exit, expected, lastLine: life.lastLines(1)[0] ?? null });
+    record(run, {
+      kind: 'worker:exited',
+      incarnation,
+      ...exit,
+      expected,
+      lastLine: life.lastLines(1)[0] ?? null,
+    });
   }
 
   #thing(life: WorkerProcess) {

@@ -22,8 +22,6 @@ export const CRITERIA = {
   'same-outcome': sameOutcome,
 } as const satisfies Record<string, Criterion>;
 
-export type CriterionId = keyof typeof CRITERIA;
-
 /** Judges every criterion that is not `off`, in the registry's order. */
 export function judgeCriteria(history: History, facts: RestartFacts): readonly JudgedCriterion[] {
   const levels = first(history, 'run:started')?.levels ?? {};
