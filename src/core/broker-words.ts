@@ -1,6 +1,6 @@
-/** What a broker snapshot says, in words, and whether the broker still means to hand the job out. */
-import { last, type BrokerSnapshot, type History } from './history.ts';
+/** What a broker snapshot says, in words. */
 import type { Due } from './event.ts';
+import type { BrokerSnapshot } from './history.ts';
 
 export function describeBroker(snapshot: BrokerSnapshot | undefined): string {
   if (snapshot === undefined) return 'the broker could not be asked';
@@ -39,15 +39,4 @@ export function describeDue(due: Due, nowMs: number): string {
     case 'unknown':
       return 'at a time that the broker does not tell';
   }
-}
-
-/** The due time in words if, at the end of the history, the job is yet to be handed out; else `undefined`. */
-export function dueAfter(history: History, snapshot: BrokerSnapshot | undefined): string | undefined {
-  if (snapshot === undefined) return undefined;
-  const endMs = history.events.at(-1)?.atMs ?? 0;
-  const { due } = snapshot;
-  if (due.kind === 'next-boot') return describeDue(due, endMs);
-  if (due.kind === 'at' && due.atMs > (last(history, 'timeout:reached')?.atMs ?? endMs))
-    return describeDue(due, endMs);
-  return undefined;
 }

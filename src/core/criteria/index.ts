@@ -10,6 +10,7 @@ import { pickedUpAgain } from './picked-up-again.ts';
 import { reachedTerminal } from './reached-terminal.ts';
 import { restartObserved } from './restart-observed.ts';
 import { sameOutcome } from './same-outcome.ts';
+import { terminalIsFinal } from './terminal-is-final.ts';
 import { timestampsPreserved } from './timestamps-preserved.ts';
 
 export const CRITERIA = {
@@ -19,6 +20,7 @@ export const CRITERIA = {
   'timestamps-preserved': timestampsPreserved,
   'no-duplicate-jobs': noDuplicateJobs,
   'restart-observed': restartObserved,
+  'terminal-is-final': terminalIsFinal,
   'same-outcome': sameOutcome,
 } as const satisfies Record<string, Criterion>;
 

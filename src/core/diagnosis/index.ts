@@ -1,4 +1,4 @@
-/** The diagnoses by id, the likeliest first. Words and remedies are in `reporters/wording.ts`. */
+/** The diagnoses by id, the likeliest first. Words and remedies are in `reporters/diagnosis-words.ts`. */
 import type { History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import type { JudgedCriterion } from '../verdict.ts';
@@ -9,6 +9,8 @@ import * as vacuous from './vacuous.ts';
 
 export const DIAGNOSES = {
   'deleted-at-boot': lost.deletedAtBoot,
+  'successor-died': lost.successorDied,
+  'acked-on-shutdown': lost.ackedOnShutdown,
   'redelivered-but-skipped': lost.redeliveredButSkipped,
   'acked-before-done': lost.ackedBeforeDone,
   'popped-without-copy': lost.poppedWithoutCopy,
@@ -16,14 +18,24 @@ export const DIAGNOSES = {
   'not-yet-due': lost.notYetDue,
   'never-reclaimed': lost.neverReclaimed,
   'nobody-listens': lost.nobodyListens,
+  'row-and-queue-disagree': lost.rowAndQueueDisagree,
   'stuck-after-pickup': lost.stuckAfterPickup,
+  'failed-at-boot': unaccounted.failedAtBoot,
+  'failed-on-shutdown': unaccounted.failedOnShutdown,
+  'redelivered-after-drain': unaccounted.redeliveredAfterDrain,
+  'reran-finished-job': unaccounted.reranFinishedJob,
+  'wrote-after-end': unaccounted.wroteAfterEnd,
+  'ended-unworked': unaccounted.endedUnworked,
   'failed-by-restart': unaccounted.failedByRestart,
   'started-at-reset': unaccounted.startedAtReset,
   'completed-at-missing': unaccounted.completedAtMissing,
   'clock-mixed': unaccounted.clockMixed,
   'resumed-as-new-job': unaccounted.resumedAsNewJob,
+  'children-enqueued-twice': unaccounted.childrenEnqueuedTwice,
   'recovered-twice': unaccounted.recoveredTwice,
   'ended-before-restart': vacuous.endedBeforeRestart,
+  'not-in-flight': vacuous.notInFlight,
+  'died-before-strike': vacuous.diedBeforeStrike,
   'stopped-politely': vacuous.stoppedPolitely,
   'worker-not-restarted': vacuous.workerNotRestarted,
   'signal-swallowed': vacuous.signalSwallowed,
@@ -31,6 +43,9 @@ export const DIAGNOSES = {
   'another-worker': vacuous.anotherWorker,
   'no-successor': vacuous.noSuccessor,
   'hold-hurt': vacuous.holdHurt,
+  'writers-unknown': vacuous.writersUnknown,
+  'work-not-shown': vacuous.workNotShown,
+  'expected-end-unknown': vacuous.expectedEndUnknown,
 } as const satisfies Record<string, Diagnose>;
 
 export type DiagnosisId = keyof typeof DIAGNOSES;

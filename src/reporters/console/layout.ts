@@ -56,6 +56,25 @@ export function wrap(text: string, width: number): readonly string[] {
   return lines;
 }
 
+/** As `wrap`, but a word that is longer than the line is broken too, after one of `/ . : , @ - _ = &` where it has one. */
+export function wrapHard(text: string, width: number): readonly string[] {
+  return wrap(text, width).flatMap((line) => breakWord(line, width));
+}
+
+function breakWord(line: string, width: number): readonly string[] {
+  const parts: string[] = [];
+  let rest = line;
+  while (rest.length > width) {
+    const room = rest.slice(0, width);
+    const [upToMark = ''] = /^.*[/.:,@_=& -]/.exec(room) ?? [];
+    // A break near the beginning of the line would leave it nearly empty.
+    const length = upToMark.length > width / 2 ? upToMark.length : width;
+    parts.push(rest.slice(0, length).trimEnd());
+    rest = rest.slice(length);
+  }
+  return [...parts, rest];
+}
+
 /** One entry beside the label column: mark, text, and the rest of the text under it. */
 export function entry(
   mark: Mark,
@@ -64,7 +83,7 @@ export function entry(
   width: number,
   style: (text: string) => string = (plain) => plain,
 ): readonly string[] {
-  const [head = '', ...rest] = wrap(text, Math.max(20, width - LABEL_WIDTH - 2));
+  const [head = '', ...rest] = wrapHard(text, Math.max(20, width - LABEL_WIDTH - 2));
   const indent = ' '.repeat(LABEL_WIDTH + 2);
   return [`${markOf(mark, palette)} ${style(head)}`, ...rest.map((line) => `${indent}${style(line)}`)];
 }

@@ -1,0 +1,263 @@
+/** The words of every diagnosis, by its id: what is wrong, what points to it, and what to do. An id without words does not compile. */
+import type { DiagnosisId } from '../core/diagnosis/index.ts';
+import type { DiagnosisValues } from '../core/diagnosis/diagnosis.ts';
+import { describeDuration } from './durations.ts';
+
+export interface DiagnosisWords {
+  readonly title: string;
+  readonly evidence: readonly string[];
+  readonly fix: string;
+  /** Relative to the package's root. */
+  readonly docs: string;
+}
+
+type DiagnosisSentences = Omit<DiagnosisWords, 'docs'>;
+
+function percentOf(progress: string | number | null | undefined): string {
+  return progress === null || progress === undefined ? 'in progress' : `at ${progress} %`;
+}
+
+function howItEnded({ exitCode, signal }: DiagnosisValues): string {
+  if (signal !== null && signal !== undefined) return `by ${signal}`;
+  return exitCode === null || exitCode === undefined ? 'by itself' : `with exit code ${exitCode}`;
+}
+
+function lastLineOf({ lastLine }: DiagnosisValues): readonly string[] {
+  return lastLine === null || lastLine === undefined ? [] : [`the last line of its output: ${lastLine}`];
+}
+
+function runningPids(pids: string | number | null | undefined): readonly string[] {
+  return pids === null || pids === undefined || pids === '' ? [] : [`still running: pid ${pids}`];
+}
+
+const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => DiagnosisSentences } = {
+  'deleted-at-boot': ({ incarnation }) => ({
+    title: 'a new worker deleted the job',
+    evidence: [`the delete was made by worker #${incarnation}`],
+    fix: 'let the clean-up at start leave rows in processing alone, or hand them back to the queue instead of deleting them',
+  }),
+  'successor-died': (values) => ({
+    title: 'the new worker ended by itself',
+    evidence: [`worker #${values['incarnation']} ended ${howItEnded(values)}`, ...lastLineOf(values)],
+    fix: "let it start whatever its predecessor left behind (a pid file, a lock, a port, a half-written file); see its log in the run's folder",
+  }),
+  'acked-on-shutdown': ({ progress }) => ({
+    title: 'the job was acknowledged by the worker on its way out',
+    evidence: [
+      `the broker still had it when the signal came (the row ${percentOf(progress)}), and no more when the worker had left`,
+    ],
+    fix: 'on the signal, take no new job and let the one in hand end before the connection is closed, or hand it back; never acknowledge what is not done',
+  }),
+  'redelivered-but-skipped': ({ deliveries }) => ({
+    title: 'the job was handed out again and the new worker skipped it',
+    evidence: [
+      deliveries === null
+        ? 'the broker still had it when the old worker was gone; it was taken and acknowledged without a write that shows work'
+        : `delivery ${deliveries} was acknowledged without a write that shows work`,
+    ],
+    fix: 'claim rows in processing too when their owner is gone (compare a task id or lease), not only pending ones',
+  }),
+  'acked-before-done': ({ progress }) => ({
+    title: 'the message was acknowledged before the work was done',
+    evidence: [
+      `before the strike the broker already counted the job as finished; the row was ${percentOf(progress)}`,
+    ],
+    fix: 'acknowledge after the last write: await the work in the handler (BullMQ), set acks_late (Celery)',
+  }),
+  'popped-without-copy': ({ progress }) => ({
+    title: 'the message was taken off the queue and no copy was kept',
+    evidence: [`while the job was being worked on (${percentOf(progress)}) the broker kept nothing of it`],
+    fix: 'keep the message until the job has ended: a reliable pop (LMOVE to a processing list, a lock), no acknowledgement on receipt, no removal of the job on pick-up',
+  }),
+  'broker-gave-up-row-not-told': ({ reason, stalls }) => ({
+    title: 'the broker gave the job up, and the row was never told',
+    evidence: [
+      `the broker's reason: ${reason ?? 'none given'}${stalls === null ? '' : `, stalled ${stalls} ${stalls === 1 ? 'time' : 'times'}`}`,
+    ],
+    fix: "write the end to the row when the broker gives up (BullMQ: the worker's 'failed' event), and allow more stalls (maxStalledCount)",
+  }),
+  'not-yet-due': ({ due, timeoutMs }) => ({
+    title: 'the job is not due yet',
+    evidence: [`the broker will hand it out ${due}; the run waited ${describeDuration(Number(timeoutMs))}`],
+    fix: "raise --terminal-timeout, or shorten the broker's own recovery (BullMQ: lockDuration and stalledInterval; Celery: visibility_timeout)",
+  }),
+  'never-reclaimed': ({ owner, broker }) => ({
+    title: 'nobody takes the job back from the dead worker',
+    evidence: [`${broker}${owner === null ? '' : ', which is gone'}`],
+    fix: 'let living workers look for dead owners (BullMQ: do not set skipStalledCheck; a lease needs a sweep that runs all the time)',
+  }),
+  'nobody-listens': ({ connected }) => ({
+    title: 'the job waits in the queue and nobody takes it',
+    evidence: [
+      connected === 1 ? 'a new worker was there and did not take it' : 'no new worker was seen at this queue',
+    ],
+    fix:
+      connected === 1
+        ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
+        : "compare the worker's queue name, prefix and database number with --queue-name and --broker-url",
+  }),
+  'row-and-queue-disagree': ({ status, progress, broker }) => ({
+    title: 'the queue was told of an end, the row never was',
+    evidence: [`the row is ${status} ${percentOf(progress)}; ${broker}`],
+    fix: 'write the final state to the row before the message is acknowledged, in every path: an error that is swallowed ends the message and not the row',
+  }),
+  'stuck-after-pickup': ({ broker, progress }) => ({
+    title: 'a new worker took the job up and never finished it',
+    evidence: [`it stands ${percentOf(progress)}; ${broker}`],
+    fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
+  }),
+  'failed-at-boot': ({ incarnation }) => ({
+    title: 'a new worker marked the job failed without having worked on it',
+    evidence: [`worker #${incarnation} wrote the failure`],
+    fix: 'let the clean-up at start leave rows in processing to the queue that hands them out again, or fail only those that no queue has any more',
+  }),
+  'failed-on-shutdown': () => ({
+    title: 'the old worker marked its own job failed when it was stopped, and it was handed out again',
+    evidence: [],
+    fix: 'on the signal, let the job end or put it back to pending; a stop is no failure of the job',
+  }),
+  'redelivered-after-drain': ({ incarnation }) => ({
+    title: 'the old worker finished the job before it left, and it was run again',
+    evidence: [`worker #${incarnation} took up the job that had ended`],
+    fix: 'keep the claim alive while draining (renew the lock, raise the visibility time), acknowledge before the connection is closed, and let a pick-up refuse jobs that have ended',
+  }),
+  'reran-finished-job': ({ state }) => ({
+    title: 'a job that had ended was taken up again',
+    evidence: [`it was ${state} already`],
+    fix: 'let a pick-up acknowledge and leave alone what has ended (where status not in the final ones), and write the end before the acknowledgement',
+  }),
+  'wrote-after-end': () => ({
+    title: 'the row was written after its end',
+    evidence: [],
+    fix: 'write the final state last, in one statement; fence progress by status (where status = processing), also in a finally',
+  }),
+  'ended-unworked': ({ state }) => ({
+    title: `the job was marked ${state ?? 'ended'} though nobody had worked on it`,
+    evidence: [],
+    fix: 'let only the run that has done the work write its end; a recovery hands jobs back, it does not end them',
+  }),
+  'failed-by-restart': () => ({
+    title: 'the restart made the job end otherwise than it ends without one',
+    evidence: [],
+    fix: "see the row's error: what the first run used up or left in the way must not stop the second, and a recovery must not fail jobs that will be handed out again",
+  }),
+  'started-at-reset': () => ({
+    title: 'started_at did not survive the second pick-up',
+    evidence: [],
+    fix: 'set it only once: started_at = coalesce(started_at, now())',
+  }),
+  'completed-at-missing': () => ({
+    title: 'the end was written without completed_at',
+    evidence: [],
+    fix: 'set completed_at in the same statement as the final status, in every path (completed, failed, cancelled)',
+  }),
+  'clock-mixed': () => ({
+    title: 'two clocks or two time zones are mixed in the timestamps',
+    evidence: [],
+    fix: 'take every timestamp from the database (now()), and use timestamptz; local time does not belong in a column without a zone',
+  }),
+  'resumed-as-new-job': () => ({
+    title: 'the job was resumed as a second row',
+    evidence: [],
+    fix: 'resume the existing row; insert only with a key that a second insert would violate',
+  }),
+  'children-enqueued-twice': () => ({
+    title: 'the second run made its children again',
+    evidence: [],
+    fix: 'give each child a key made of its parent and its item, unique in the table and as the message id, so that the second is refused',
+  }),
+  'recovered-twice': () => ({
+    title: 'the job was put into the queue again though the broker hands it out again by itself',
+    evidence: [],
+    fix: 'leave redelivery to the broker, or enqueue with the same job id so that the second is refused',
+  }),
+  'ended-before-restart': ({ hold, by }) => ({
+    title: 'the job ended before it could be interrupted',
+    evidence: [],
+    fix:
+      by === 'operator' && hold === 0
+        ? 'let the job be held (leave --no-hold out), or give it more or slower files (--files)'
+        : 'give the job more or slower files (--files 20), or strike earlier (--strike-at processing)',
+  }),
+  'not-in-flight': ({ strikeAt, status }) => ({
+    title: 'the job was not in flight when the restart began',
+    evidence: [`its status was ${status ?? 'unknown'} (--strike-at ${strikeAt})`],
+    fix: 'name every status that means work in jobs.statuses.processing, or choose another moment with --strike-at',
+  }),
+  'died-before-strike': (values) => ({
+    title: 'the worker ended by itself before it was struck',
+    evidence: [`worker #${values['incarnation']} ended ${howItEnded(values)}`, ...lastLineOf(values)],
+    fix: "see its log in the run's folder: a worker that does not live through one job cannot be verified",
+  }),
+  'stopped-politely': ({ by }) => ({
+    title: 'the worker was stopped politely, not killed',
+    evidence: [],
+    fix:
+      by === 'operator'
+        ? 'kill it with SIGKILL (kill -9 <pid>; plain kill and pkill send TERM), or verify the polite stop itself with --scenario graceful'
+        : 'let the stop command send SIGKILL (docker kill, kubectl delete --grace-period=0 --force), or use --scenario graceful',
+  }),
+  'worker-not-restarted': ({ pids, by }) => ({
+    title: 'the worker that held the job was not restarted',
+    evidence: runningPids(pids),
+    fix:
+      by === 'command'
+        ? 'let --worker-stop end the worker itself and return when it has: its exit code proves nothing'
+        : runningPids(pids).length === 0
+          ? 'kill the worker that the panel names, then start it again'
+          : `kill it (kill -9 ${pids}), then start it again`,
+  }),
+  'signal-swallowed': ({ signal, pids }) => ({
+    title: `the worker did not go away on ${signal ?? 'the signal'}`,
+    evidence: runningPids(pids),
+    fix: 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
+  }),
+  'orphan-children': () => ({
+    title: 'a part of the worker outlived it and went on writing',
+    evidence: [],
+    fix: 'tie children to the life of their parent (no detached processes), and fence their writes by the claim',
+  }),
+  'another-worker': () => ({
+    title: 'another worker held the job',
+    evidence: [],
+    fix: 'stop the other consumers of this queue for the time of the verification, or give the verification a queue of its own (--queue-name)',
+  }),
+  'no-successor': ({ by }) => ({
+    title: 'no new worker came up',
+    evidence: [],
+    fix:
+      by === 'operator'
+        ? 'start the worker again before pressing Enter'
+        : "see the worker's log in the run's folder",
+  }),
+  'writers-unknown': ({ source, pooled }) => ({
+    title: 'whose writes these are cannot be told',
+    evidence: [
+      pooled === 1
+        ? 'a connection pooler stands between the workers and the database'
+        : source === 'poll'
+          ? 'the row is polled, which does not show who writes'
+          : 'their connections belong to no worker of this run',
+    ],
+    fix: "let the harness run the worker (--auto-restart --worker), give it the server's own port instead of the pooler's, and the harness the right to make a trigger; stop other workers meanwhile",
+  }),
+  'work-not-shown': () => ({
+    title: 'the row does not show who works on it',
+    evidence: [],
+    fix: 'let a pick-up write something of its own to the row (a task id, an owner, started_at, progress) and name its column in jobs.columns',
+  }),
+  'expected-end-unknown': () => ({
+    title: 'how the job ends without a restart is not known',
+    evidence: [],
+    fix: 'leave --control on auto, so that the same job is run once without a restart; if that one fails too, the worker cannot work on the dummy files',
+  }),
+  'hold-hurt': () => ({
+    title: 'the hold got in the way of the worker',
+    evidence: [],
+    fix: 'run again with --no-hold and a job that takes long enough to be interrupted by hand (--files)',
+  }),
+};
+
+export function describeDiagnosis(id: DiagnosisId, values: DiagnosisValues): DiagnosisWords {
+  return { ...DIAGNOSES[id](values), docs: `docs/diagnoses.md#${id}` };
+}
