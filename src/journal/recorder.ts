@@ -95,7 +95,7 @@ export class Recorder {
           if (found !== undefined) finish(() => resolve(found));
         } catch (error) {
           // Whoever waits has asked the question; whoever records has not.
-          finish(() => reject(error as Error));
+          finish(() => reject(error));
         }
       });
       options.signal?.addEventListener('abort', onAbort, { once: true });

@@ -116,8 +116,8 @@ test('a doubt beside a restart that was seen is told of itself', () => {
   const lines = linesOf(restarted().picksUp(2).failed('no such file'), { verdictOnly: true });
   expect(lines.slice(0, 3)).toEqual([
     ' INCONCLUSIVE  the restart was seen, too little of what followed',
-    ' because   same-outcome: failed (no such file); whether that is the',
-    "           restart's doing is unknown without a control",
+    " because   same-outcome: failed (no such file); whether that is the restart's",
+    '           doing is unknown without a control',
   ]);
 });
 
