@@ -231,6 +231,8 @@ export type EventBody =
       readonly role: JobRole;
       readonly rows: readonly { readonly id: string; readonly files: readonly string[] }[];
     }
+  /** The rows could not be counted, because of what the run is given to see. */
+  | { readonly kind: 'rows:not-counted'; readonly job: string; readonly reason: string }
   /** The broker was asked about a job. */
   | ({ readonly kind: 'broker:snapshot'; readonly job: string; readonly role: JobRole } & BrokerState)
   /** Who is connected now. */
@@ -378,6 +380,16 @@ export type Thing =
       readonly queue: string;
       readonly queueName: string;
       readonly absent: readonly string[];
+    }
+  /** What an API made of files that were sent to it, while its id is not known; `text`: how the files' names begin. */
+  | {
+      readonly kind: 'upload';
+      readonly queue: string;
+      readonly queueName: string;
+      /** `null` without access to the database. */
+      readonly table: string | null;
+      readonly filesColumn: string | null;
+      readonly text: string;
     }
   | { readonly kind: 'process'; readonly pid: number; readonly startToken: string; readonly marker: string }
   | { readonly kind: 'folder'; readonly path: string };

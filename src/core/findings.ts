@@ -72,6 +72,7 @@ export interface FindingArguments {
   'further-messages': { messages: number };
   'messages-not-counted': Record<string, never>;
   'rows-not-counted': Record<string, never>;
+  'rows-not-visible': { reason: string };
 
   'no-end-to-compare': Record<string, never>;
   'ended-as-expected': { state: JobState };

@@ -115,6 +115,7 @@ const SENTENCES: Sentences = {
   'further-messages': ({ messages }) => `the broker had ${messages} messages for it at once`,
   'messages-not-counted': () => 'messages could not be counted in this broker',
   'rows-not-counted': () => 'the rows were not counted',
+  'rows-not-visible': ({ reason }) => `rows cannot be counted: ${reason}`,
 
   'no-end-to-compare': () => 'the job did not end',
   'ended-as-expected': ({ state }) => state,

@@ -63,14 +63,17 @@ export interface RunContext {
   readonly signal: AbortSignal;
   readonly operator: Operator | null;
   readonly redact: (text: string) => string;
+  /** From now on this is masked too. */
+  readonly onSecret: (secret: string) => void;
   /** Every fault is left out: the self-test against vacuity. */
   readonly disarmed: boolean;
 }
 
 /** The run once it is connected. */
 export interface Connected extends RunContext {
-  readonly database: Database;
-  readonly table: JobTable;
+  /** `null`: no access; then the queue has an API that shows its jobs. */
+  readonly database: Database | null;
+  readonly table: JobTable | null;
   readonly queue: Queue;
   /** A pooler stands between: connections do not tell their clients. */
   readonly pooled: boolean;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { httpSecrets } from '../config/http-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { isUserError, usageError, type UserError } from '../core/errors.ts';
 import type { Event } from '../core/event.ts';
@@ -115,7 +116,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     opened.observer = started;
     return { observer: started, created: await createJob(connected, ids, 'subject') };
   });
-  const subject = await inStep(run, 'trigger', () => triggerJob(connected, created));
+  const subject = await inStep(run, 'trigger', () => triggerJob(connected, created, { observer, ids }));
   const inFlight: InFlight = { ...connected, subject, observer };
   const broker = watchBroker(inFlight, subject);
   opened.broker = broker;
@@ -156,8 +157,8 @@ async function restart(run: InFlight, opened: Opened, broker: BrokerWatch): Prom
 async function startEnvironment(
   run: RunContext,
   host: VerifyHost,
-): Promise<{ readonly run: RunContext; readonly databaseUrl: string }> {
-  if (host.environment === undefined) return { run, databaseUrl: run.settings.database.url ?? '' };
+): Promise<{ readonly run: RunContext; readonly databaseUrl: string | null }> {
+  if (host.environment === undefined) return { run, databaseUrl: run.settings.database.url };
   const urls = await host.environment.start({
     made: (thing) => record(run, { kind: 'made', thing }),
     removed: (thing) => record(run, { kind: 'removed', thing }),
@@ -184,7 +185,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
   const id = newRunId(startedAt, randomBytes(3).toString('hex'));
   const folder = await makeRunFolder(settings.outputDir, id);
   const journal = join(folder, JOURNAL_FILE);
-  const secrets = secretsOf(settings);
+  const secrets = [...secretsOf(settings)];
   const redact = (text: string): string => redactText(text, secrets);
   const recorder = new Recorder({ file: journal, startedAtMs: startedAt.getTime(), redact });
   if (host.onEvent !== undefined) recorder.subscribe(host.onEvent);
@@ -200,6 +201,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     signal: host.signal ?? new AbortController().signal,
     operator: settings.autoRestart ? null : (host.operator ?? null),
     redact,
+    onSecret: (secret) => void secrets.push(secret),
     disarmed: host.disarmed ?? false,
   };
   record(run, {
@@ -212,7 +214,10 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     strikeAt: describeStrikeAt(settings.strikeAt),
     restartBy: !settings.autoRestart ? 'operator' : settings.worker.command !== null ? 'auto' : 'command',
     target: {
-      table: settings.jobs.table,
+      table:
+        settings.database.url === null && host.environment === undefined
+          ? `GET ${settings.queue.http?.status?.path ?? ''}`
+          : settings.jobs.table,
       queue: settings.queue.kind,
       backend: settings.queue.kind === 'bullmq' ? settings.queue.backend : null,
       queueName: settings.queue.name,
@@ -233,11 +238,13 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
 /** Every credential in the settings, so that none can come out in an event, a log or a message. */
 function secretsOf(settings: Settings): readonly string[] {
   const urls = [settings.database.url, settings.queue.url];
-  return urls.flatMap((url) => {
+  const passwords = urls.flatMap((url) => {
     if (url === null || !URL.canParse(url)) return [];
     const { password } = new URL(url);
     return password === '' ? [] : [password, decodeURIComponent(password)];
   });
+  const { http } = settings.queue;
+  return [...passwords, ...(http === undefined ? [] : httpSecrets(http))];
 }
 
 function refuseUnsupported(settings: Settings, host: VerifyHost): void {

@@ -203,6 +203,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'clock:measured':
     case 'row:stranger':
     case 'rows:counted':
+    case 'rows:not-counted':
     case 'presence:snapshot':
     case 'worker:processes':
     case 'operator:answered':
