@@ -183,7 +183,7 @@ export type EventBody =
     }
   /** database − harness, in ms; the true offset lies within ± `uncertaintyMs`. */
   | { readonly kind: 'clock:measured'; readonly offsetMs: number; readonly uncertaintyMs: number }
-  /** A job row was made by the harness. */
+  /** A job row was made by the harness, or by the service for it. */
   | {
       readonly kind: 'job:created';
       readonly job: string;
@@ -191,6 +191,8 @@ export type EventBody =
       /** As written into the row. */
       readonly status: string;
       readonly files: readonly string[];
+      /** The service made the row, and it could be followed only once the API had told its id. */
+      readonly followedLate?: boolean;
     }
   /** A job was submitted. `uncertain`: the broker's answer never came, the message may or may not be there. */
   | {

@@ -8,6 +8,7 @@ import type { JobState } from './event.ts';
 export interface FindingArguments {
   'never-observed': { job: string };
   'row-in-every-observation': { versions: number; source: 'trigger' | 'poll' };
+  'followed-late': Record<string, never>;
   'row-gone': { atMs: number; incarnation: number | null };
   'observation-incomplete': { versions: number };
   'observed-by-polling': { unseen: string };

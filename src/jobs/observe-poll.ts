@@ -2,6 +2,7 @@
  * The fallback observer: looks at the rows again and again. It sees states, not changes: what came and went between
  * two looks is lost, and nobody's name stands by a change. The report says so.
  */
+import { environmentError, isUserError } from '../core/errors.ts';
 import type { Observer, ObserverSink } from './observer.ts';
 import type { ReadRows } from './read-rows.ts';
 
@@ -51,7 +52,9 @@ export function observeByPolling(options: PollOptions, sink: ObserverSink): Obse
     if (failure?.told !== error.message) sink.failed(error.message);
     failure = { sinceMs, error, told: error.message };
     if (lost !== null || performance.now() - sinceMs < LOST_AFTER_MS) return;
-    lost = error;
+    lost = isUserError(error)
+      ? error
+      : environmentError('rows-out-of-sight', `the job's row could not be read any more: ${error.message}`);
     sink.failed(`given up after ${LOST_AFTER_MS / 1000} s: ${error.message}`);
   };
   const onSuccess = (): void => {

@@ -63,9 +63,9 @@ export interface JobApi {
    * @throws UserError `environment` when the API does not answer, or with something that cannot be read.
    */
   read(job: string): Promise<Readonly<Record<string, unknown>> | null>;
-  /** The jobs that it lists whose files' names contain a text. `null`: it does not list jobs. */
+  /** The jobs that it lists whose files' names contain one of the texts, with these names. `null`: it does not list jobs. */
   carrying(
-    text: string,
+    texts: readonly string[],
   ): Promise<readonly { readonly id: string; readonly files: readonly string[] }[] | null>;
 }
 

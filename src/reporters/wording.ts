@@ -30,6 +30,8 @@ const SENTENCES: Sentences = {
   'row-gone': ({ incarnation }) => `the row was deleted${byWhom(incarnation)}`,
   'observation-incomplete': ({ versions }) =>
     `the row changed without being recorded (${count(versions, 'version', 'versions')} seen): a trigger that did not fire`,
+  'followed-late': () =>
+    'followed from the answer of the API on: what happened to it before is not in the record',
   'observed-by-polling': ({ unseen }) => `observed by polling, which cannot see ${unseen}`,
   'not-looked-at-after-restart': () => 'the row was not looked at after the restart',
 

@@ -101,13 +101,25 @@ export function subjectChanges(run: InFlight): readonly RowVersion[] {
   return changesOf(createHistory(run.recorder.events), run.subject.id);
 }
 
-/** Waits until `find` answers; see `Recorder.waitFor`. */
+/** A run, and what observes its jobs once there is something to observe. */
+type Waiting = RunContext & { readonly observer?: Observer };
+
+/** Waits until `find` answers; see `Recorder.waitFor`. Throws when nothing can be seen of the jobs any more. */
 export function waitFor<Found>(
-  run: RunContext,
+  run: Waiting,
   timeoutMs: number,
   find: () => Found | undefined,
 ): Promise<Found | undefined> {
-  return run.recorder.waitFor(find, { timeoutMs, signal: run.signal });
+  const findInSight = (): Found | undefined => {
+    throwIfLost(run);
+    return find();
+  };
+  return run.recorder.waitFor(findInSight, { timeoutMs, signal: run.signal });
+}
+
+function throwIfLost({ observer }: Waiting): void {
+  const lost = observer?.lost() ?? null;
+  if (lost !== null) throw lost;
 }
 
 /** Runs one step: its beginning and its end are events, also when it throws. */
@@ -146,13 +158,14 @@ export function pause(run: RunContext, ms: number): Promise<void> {
 
 /** Asks again and again until `check` answers with something other than `undefined`; @returns `undefined` when the time is over */
 export async function until<Found>(
-  run: RunContext,
+  run: Waiting,
   timeoutMs: number,
   intervalMs: number,
   check: () => Promise<Found | undefined> | Found | undefined,
 ): Promise<Found | undefined> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
+    throwIfLost(run);
     const found = await check();
     if (found !== undefined) return found;
     const leftMs = deadline - performance.now();

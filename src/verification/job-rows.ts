@@ -24,11 +24,5 @@ export async function jobsCarrying(
 ): Promise<readonly CarrierRow[] | null> {
   const { database, table, queue } = run;
   if (database !== null && table !== null) return rowsCarrying(database, table, texts);
-  const found = new Map<string, CarrierRow>();
-  for (const text of texts) {
-    const listed = await queue.api?.carrying(text);
-    if (listed == null) return null;
-    for (const job of listed) found.set(job.id, job);
-  }
-  return [...found.values()];
+  return (await queue.api?.carrying(texts)) ?? null;
 }

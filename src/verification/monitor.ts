@@ -15,11 +15,8 @@ export async function monitor(run: InFlight, broker: BrokerWatch): Promise<void>
     const last = subjectChanges(run).at(-1);
     if (last !== undefined && (last.values === null || isTerminal(last.values.state)))
       return 'ended' as const;
-    if (run.observer.lost() !== null) return 'lost' as const;
     return nobodyLeft(run) ? ('nobody' as const) : undefined;
   });
-  const lost = run.observer.lost();
-  if (end === 'lost' && lost !== null) throw lost;
   if (end === 'nobody') {
     await waitFor(run, NOBODY_LEFT_GRACE_MS, () => undefined);
     record(run, { kind: 'note', code: 'nobody-left', text: 'no worker is left that could take the job up' });

@@ -56,7 +56,8 @@ export async function submitByApi(
   if (id === null) throw unknownJob(outcome);
   recordMade(run, id, outcome.messageId, upload);
   ids.set(job.role, id);
-  const complete = await observer.follow(id);
+  // What polling does not see is told of all it shows.
+  const complete = (await observer.follow(id)) || observer.source === 'poll';
   const created = { ...job, id, message: { job: id, messageId: outcome.messageId } };
   return recordSubmission(run, created, outcome, { names, prefix, complete });
 }
@@ -106,6 +107,7 @@ async function recordSubmission(
     role: job.role,
     status: rows.get(job.id)?.status ?? '',
     files,
+    ...(seen.complete ? {} : { followedLate: true }),
   });
   record(run, {
     kind: 'job:submitted',
@@ -116,13 +118,6 @@ async function recordSubmission(
     certainty: outcome.certainty,
     ...(outcome.problem === undefined ? {} : { problem: outcome.problem }),
   });
-  if (!seen.complete) {
-    record(run, {
-      kind: 'note',
-      code: 'first-versions-unseen',
-      text: 'the job is followed from the answer of the API on: what happened to it before is not in the record',
-    });
-  }
   return { ...job, files };
 }
 

@@ -56,7 +56,7 @@ function jobApi(client: Client, session: Session, { status, list, remove }: Http
       if (status === null) throw new Error('the API has no call that shows a job');
       return readJob(client, session, status, job);
     },
-    carrying: (text) => (list === null ? Promise.resolve(null) : listJobs(client, session, list, text)),
+    carrying: (texts) => (list === null ? Promise.resolve(null) : listJobs(client, session, list, texts)),
   };
 }
 

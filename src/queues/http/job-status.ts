@@ -40,18 +40,18 @@ export async function readJob(
   return { ...values, digest: digestOf(values) };
 }
 
-/** The jobs that the API lists whose files' names contain the text. */
+/** The jobs that the API lists whose files' names contain one of the texts. */
 export async function listJobs(
   client: Client,
   session: Session,
   list: NonNullable<HttpSettings['list']>,
-  text: string,
+  texts: readonly string[],
 ): Promise<readonly { readonly id: string; readonly files: readonly string[] }[]> {
   const json = success(client, session, await session.ask({ method: 'GET', path: list.path }));
   return valuesAt(json, list.jobs).flatMap((job) => {
     const id = scalarText(valueAt(job, list.id));
     const files = valuesAt(job, list.files).flatMap((file) => scalarText(file) ?? []);
-    const carried = files.filter((file) => file.includes(text)).sort();
+    const carried = files.filter((file) => texts.some((text) => file.includes(text))).sort();
     return id === null || carried.length === 0 ? [] : [{ id, files: carried }];
   });
 }
