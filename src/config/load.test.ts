@@ -100,6 +100,7 @@ test('with nothing but a database, everything is at its default', async () => {
       stopGraceMs: 10_000,
     },
     effectsSql: null,
+    backoff: null,
     criteria: {},
     scenarios: {},
     autoRestart: false,

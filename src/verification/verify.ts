@@ -18,7 +18,14 @@ import type { Queue } from '../queues/queue.ts';
 import { awaitStrike } from './await-strike.ts';
 import { watchBroker, type BrokerWatch } from './broker-watch.ts';
 import { removeThings } from './clean-up.ts';
-import { checkObservation, countRows, needsControl, runControl } from './conclude.ts';
+import {
+  checkEffectsQuery,
+  checkObservation,
+  countEffects,
+  countRows,
+  needsControl,
+  runControl,
+} from './conclude.ts';
 import {
   inStep,
   record,
@@ -37,6 +44,7 @@ import { restartByCommands, restartByOperator } from './restart-by-others.ts';
 import { scenarioOf } from './scenarios.ts';
 import { settle } from './settle.ts';
 import { triggerJob } from './trigger-job.ts';
+import { awaitWaitingWitness, runEndedWitness, submitWaitingWitness } from './witnesses.ts';
 import { describeStrikeAt } from '../config/strike-at.ts';
 
 export interface VerifyHost {
@@ -98,6 +106,7 @@ interface Opened {
 }
 
 async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promise<void> {
+  const { settings } = run;
   const connected = await inStep(run, 'preflight', async () => {
     const servers = await startEnvironment(run, host);
     const ready = await preflight(servers.run, servers.databaseUrl, (part) => Object.assign(opened, part));
@@ -113,9 +122,14 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   const { observer, created } = await inStep(run, 'job', async () => {
     const started = await startObserving(connected, ids);
     opened.observer = started;
+    await checkEffectsQuery(connected, ids);
+    if (settings.witnesses) await runEndedWitness(connected, ids);
     return { observer: started, created: await createJob(connected, ids, 'subject') };
   });
-  const subject = await inStep(run, 'trigger', () => triggerJob(connected, created));
+  const { subject, witness } = await inStep(run, 'trigger', async () => ({
+    subject: await triggerJob(connected, created),
+    witness: settings.witnesses ? await submitWaitingWitness(connected, ids) : null,
+  }));
   const inFlight: InFlight = { ...connected, subject, observer };
   const broker = watchBroker(inFlight, subject);
   opened.broker = broker;
@@ -123,11 +137,15 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   const struck = await inStep(run, 'processing', () => awaitStrike(inFlight, broker));
   if (struck) {
     await inStep(run, 'restart', () => restart(inFlight, opened, broker));
-    await inStep(run, 'monitor', () => monitor(inFlight, broker));
+    await inStep(run, 'monitor', async () => {
+      const ended = await monitor(inFlight, broker);
+      if (ended && witness !== null) await awaitWaitingWitness(connected, witness);
+    });
   }
   await inStep(run, 'results', async () => {
     await settle(inFlight, broker);
     await countRows(inFlight);
+    await countEffects(inFlight);
     await checkObservation(inFlight);
     if (struck && needsControl(inFlight)) await runControl(inFlight, ids);
   });
@@ -222,6 +240,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     files: settings.files,
     fileMode: settings.fileMode,
     terminalTimeoutMs: settings.terminalTimeoutMs,
+    backoff: settings.backoff,
     levels: settings.criteria,
     journal: relative(process.cwd(), journal),
   });
