@@ -65,7 +65,7 @@ async function run(
     readonly withDatabase: boolean;
     readonly token?: string;
     readonly worker?: string;
-    readonly onStart?: () => void;
+    readonly onStart?: () => Promise<void>;
   },
 ): Promise<Run> {
   const worker = {
@@ -85,9 +85,10 @@ async function run(
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  options.onStart?.();
+  const started = options.onStart?.();
   const [stdout, stderr] = [child.stdout, child.stderr].map((stream) => stream.setEncoding('utf8').toArray());
   const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  await started;
   const result = {
     code,
     stdout: (await stdout)?.join('') ?? '',
@@ -155,7 +156,7 @@ test(
     expect(code).toBe(0);
     expect(events.find((event) => event.kind === 'job:created')).toMatchObject({ followedLate: true });
     expect(stdout).toContain('no call that removes a job is configured');
-    expect([await rowsLeft(), (await uploadsLeft()).length]).toEqual([0, 1]);
+    expect([await rowsLeft(), (await uploadsLeft()).length]).toEqual([0, 3]);
   },
 );
 
@@ -188,7 +189,8 @@ test(
     );
     expect(code).toBe(0);
     expect(stderr).toMatch(/could not be removed: .*"kind":"message"/);
-    expect(await rowsLeft()).toBe(1);
+    // The subject and its witnesses.
+    expect(await rowsLeft()).toBe(3);
   },
 );
 
@@ -214,18 +216,18 @@ test(
       await until(
         () => 'a job with one item done',
         async () => {
-          const { rows } = await database.query('select from pybase.extraction_jobs where progress > 0');
+          const { rows } = await database.query(
+            'select from pybase.extraction_jobs where progress > 0 and progress < 100',
+          );
           return rows.length > 0 ? true : null;
         },
       );
       api?.signal('SIGKILL');
     };
-    let going: Promise<void> = Promise.resolve();
     const { code, stdout, stderr } = await run(
       { url, token: TOKEN, remove: {} },
-      { withDatabase: false, worker: SLOW_WORKER, onStart: () => (going = gone()) },
+      { withDatabase: false, worker: SLOW_WORKER, onStart: gone },
     );
-    await going;
     expect(code).toBe(3);
     expect(stdout).not.toContain('VERIFIED');
     expect(stderr).toMatch(/error: the API at .* refused the connection: nothing listens there/);

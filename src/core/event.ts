@@ -152,6 +152,8 @@ export type EventBody =
       readonly files: number;
       readonly fileMode: 'valid' | 'missing';
       readonly terminalTimeoutMs: number;
+      /** The wait before retry n is `baseMs * factor ** n`, as the settings say; `null`: they do not. */
+      readonly backoff: { readonly baseMs: number; readonly factor: number } | null;
       readonly levels: Readonly<Record<string, CriterionLevel>>;
       readonly journal: string;
     }
@@ -237,6 +239,8 @@ export type EventBody =
   | { readonly kind: 'rows:not-counted'; readonly job: string; readonly reason: string }
   /** The broker was asked about a job. */
   | ({ readonly kind: 'broker:snapshot'; readonly job: string; readonly role: JobRole } & BrokerState)
+  /** The run is given nothing by which it could ask the broker. */
+  | { readonly kind: 'broker:hidden'; readonly reason: string }
   /** Who is connected now. */
   | {
       readonly kind: 'presence:snapshot';

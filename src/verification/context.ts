@@ -86,10 +86,14 @@ export interface JobOnHand {
   readonly message: MessageRef;
 }
 
-/** The run once its job is there. */
-export interface InFlight extends Connected {
-  readonly subject: JobOnHand;
+/** The run once the rows are observed. */
+export interface Observing extends Connected {
   readonly observer: Observer;
+}
+
+/** The run once its job is there. */
+export interface InFlight extends Observing {
+  readonly subject: JobOnHand;
 }
 
 export function record(run: RunContext, body: EventBody): Event {

@@ -7,7 +7,7 @@ import { planRow, refuseUnfilled } from '../jobs/insert.ts';
 import { measureClock } from '../jobs/read-rows.ts';
 import { inspectTable, type JobTable } from '../jobs/table.ts';
 import { openQueue } from '../queues/index.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { Queue, QueueContext } from '../queues/queue.ts';
 import { describeUrl } from '../config/server-address.ts';
 import { record, type Connected, type RunContext } from './context.ts';
 import { describeConnections, withProcesses } from './holders.ts';
@@ -24,6 +24,7 @@ export async function preflight(
     databaseUrl,
     clock: { now: clockOf(run) },
     onSecret: run.onSecret,
+    ...jobsOf(run, inDatabase),
   });
   onOpened({ queue });
   const connected = { ...run, ...inDatabase, queue };
@@ -54,6 +55,12 @@ async function openJobTable(
     });
   }
   return { database, table, pooled };
+}
+
+/** For a table that is its own queue. */
+function jobsOf(run: RunContext, { database, table }: InDatabase): Pick<QueueContext, 'jobs'> {
+  if (database === null || table === null) return {};
+  return { jobs: { database, table, statuses: run.settings.jobs.statuses } };
 }
 
 /** The job is then seen through the API alone, and the report says what that cannot show. */
@@ -155,6 +162,12 @@ async function checkQueue(run: Connected): Promise<void> {
   });
   for (const warning of info.warnings) {
     record(run, { kind: 'preflight:checked', check: 'queue', status: 'warning', text: warning });
+  }
+  if (run.queue.api !== undefined) {
+    record(run, {
+      kind: 'broker:hidden',
+      reason: 'jobs are submitted through an API, which does not show the queue behind it',
+    });
   }
   for (const check of (await run.queue.checks?.()) ?? []) {
     record(run, { kind: 'preflight:checked', ...check });

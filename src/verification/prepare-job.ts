@@ -16,7 +16,7 @@ const TABLE_INTERVAL_MS = 50;
 const API_INTERVAL_MS = 200;
 
 /** Roles in the order in which their jobs are reserved; the control is only made where it can change the verdict. */
-const RESERVED: readonly JobRole[] = ['subject', 'control'];
+const ROLES: readonly JobRole[] = ['subject', 'witness-ended', 'witness-waiting', 'control'];
 
 /** Where the service makes the rows itself, an id is added once the service has told it. */
 export type ReservedIds = Map<JobRole, string>;
@@ -25,7 +25,7 @@ export async function reserveIds(run: Connected): Promise<ReservedIds> {
   const ids = new Map<JobRole, string>();
   const { database, table } = run;
   if (run.queue.api !== undefined || database === null || table === null) return ids;
-  for (const role of RESERVED) {
+  for (const role of ROLES) {
     let id = await reserveId(database, table);
     // Without a sequence the next free number is the same until a row takes it.
     if ([...ids.values()].includes(id)) id = String(BigInt(id) + BigInt(ids.size));
@@ -97,9 +97,11 @@ function sinkOf(run: Connected, ids: ReservedIds): ObserverSink {
       record(run, { kind: 'row:version', role, source: sourceOf(run), ...version });
     },
     stranger: ({ id, files }) => {
-      const ofControl = new RegExp(`${fileToken(run)}[/-]control[/-]`);
-      const role = files.some((file) => ofControl.test(file)) ? 'control' : 'subject';
-      record(run, { kind: 'row:stranger', job: ids.get(role) ?? '', id, files });
+      const role = ROLES.find((name) => {
+        const ofRole = new RegExp(`${fileToken(run)}[/-]${name}[/-]`);
+        return files.some((file) => ofRole.test(file));
+      });
+      record(run, { kind: 'row:stranger', job: ids.get(role ?? 'subject') ?? '', id, files });
     },
     failed: (reason) =>
       record(run, { kind: 'note', code: 'observer-failed', text: `the observer failed: ${reason}` }),
@@ -112,14 +114,16 @@ function sourceOf(run: Connected): 'trigger' | 'poll' {
 
 /**
  * Makes the files and the row of one job; where the service makes the row itself, the files alone. Everything is
- * journalled before it is made.
+ * journalled before it is made. Witnesses have one file, which can be read whatever the subject's are like: they are
+ * to end soon.
  */
 export async function createJob(run: Connected, ids: ReservedIds, role: JobRole): Promise<JobOnHand> {
   const { settings, database, table } = run;
+  const witness = role === 'witness-ended' || role === 'witness-waiting';
   const files = await makeDummyFiles({
     folder: join(run.temporaryFolder, role),
-    count: settings.files,
-    mode: settings.fileMode,
+    count: witness ? 1 : settings.files,
+    mode: witness ? 'valid' : settings.fileMode,
     label: `${run.id} ${role}`,
   });
   if (run.queue.api !== undefined || database === null || table === null) {

@@ -11,9 +11,8 @@ import { basename } from 'node:path';
 import { environmentError } from '../core/errors.ts';
 import type { JobRole, Thing } from '../core/event.ts';
 import { filesOfRow } from '../jobs/read-rows.ts';
-import type { Observer } from '../jobs/observer.ts';
 import type { SubmitOutcome } from '../queues/queue.ts';
-import { record, until, type Connected, type JobOnHand } from './context.ts';
+import { record, until, type Connected, type JobOnHand, type Observing } from './context.ts';
 import { jobsCarrying, readJobs } from './job-rows.ts';
 import { fileToken, type ReservedIds } from './prepare-job.ts';
 
@@ -27,12 +26,8 @@ function uploadPrefix(run: { readonly id: string }, role: JobRole): string {
 }
 
 /** @throws UserError when the API made no job, or never said which */
-export async function submitByApi(
-  run: Connected,
-  job: JobOnHand,
-  { observer, ids }: { readonly observer: Observer; readonly ids: ReservedIds },
-): Promise<JobOnHand> {
-  const { queue, settings } = run;
+export async function submitByApi(run: Observing, job: JobOnHand, ids: ReservedIds): Promise<JobOnHand> {
+  const { queue, settings, observer } = run;
   const prefix = uploadPrefix(run, job.role);
   const names = job.files.map((path) => `${prefix}${basename(path)}`);
   const upload = uploadThing(run, prefix);

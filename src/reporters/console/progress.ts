@@ -96,6 +96,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
         ? say('good', 'every version of the row will be recorded')
         : say('doubt', `the row is polled, so short-lived states can be missed: ${event.reason ?? ''}`);
     case 'job:created': {
+      if (event.role === 'witness-ended') state.waiting = 'running a witness to its end before the strike';
       if (event.role !== 'subject') return [];
       const files = `${event.files.length} dummy ${event.files.length === 1 ? 'PDF' : 'PDFs'}`;
       const line = say('good', `${event.job}  ${files}, ${event.status}`);
@@ -205,6 +206,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'row:stranger':
     case 'rows:counted':
     case 'rows:not-counted':
+    case 'broker:hidden':
     case 'presence:snapshot':
     case 'worker:processes':
     case 'operator:answered':
