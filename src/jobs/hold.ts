@@ -77,9 +77,10 @@ function holdOn(database: Database, client: Client, backendPid: number): Hold {
 
 /** Ends backends; @returns those that could not be ended (no privilege) */
 export async function terminateBackends(
-  database: Database,
+  database: Database | null,
   pids: readonly number[],
 ): Promise<readonly number[]> {
+  if (database === null) return pids;
   const left: number[] = [];
   for (const pid of pids) {
     const ended = await database

@@ -4,6 +4,7 @@
  *
  * It is a guest in somebody's database. So it
  * - fires for the test rows only (a WHEN condition with their ids, and the run's token in the files of new rows);
+ *   where an API makes the rows, the token alone tells them until their ids are known;
  * - can never fail the user's transaction: the function catches every error of its own;
  * - is made with a short lock_timeout, tried a few times, so that it never queues up the table's writers for long;
  * - does not notify where prepared transactions are enabled (NOTIFY would make them fail); then the table is polled;
@@ -16,7 +17,9 @@ import type { Client } from 'pg';
 import type { StatusMapping } from '../config/settings.ts';
 import type { Writer } from '../core/event.ts';
 import type { Database } from './database.ts';
+import { filesOf } from './files-of.ts';
 import type { Observer, ObserverSink } from './observer.ts';
+import { readRows } from './read-rows.ts';
 import { idCondition, rowExpression, toRowValues } from './row.ts';
 import { quoteIdentifier, quoteLiteral, type JobTable } from './table.ts';
 
@@ -30,6 +33,8 @@ export interface TriggerOptions {
   readonly jobs: readonly string[];
   /** A text that only this run's file paths contain. */
   readonly token: string;
+  /** The rows are made by others: ids come later (`expect`, `follow`), rows with the token are ours at once. */
+  readonly madeByOthers?: boolean;
 }
 
 const LOCK_TIMEOUT_MS = 500;
@@ -52,14 +57,13 @@ export async function observeByTrigger(
   const notifies = rows[0]?.prepared === '0';
   await withLockRetries(database, installStatements(options, notifies));
   const listener = await database.connect('listener');
-  return startFollowing(listener, options, notifies, sink);
+  return startFollowing(database, listener, options, notifies, sink);
 }
 
 /** Removes what `observeByTrigger` made, also after a crash of the harness. The schema goes when it is empty. */
 export async function removeHistory(database: Database, tableSql: string, suffix: string): Promise<void> {
   await withLockRetries(database, [
-    `drop trigger if exists verify_restart_${suffix}_insert on ${tableSql}`,
-    `drop trigger if exists verify_restart_${suffix}_change on ${tableSql}`,
+    ...dropTriggerStatements(tableSql, suffix),
     `drop function if exists ${HISTORY_SCHEMA}.record_${suffix}()`,
     `drop table if exists ${HISTORY_SCHEMA}.history_${suffix}`,
   ]);
@@ -68,7 +72,7 @@ export async function removeHistory(database: Database, tableSql: string, suffix
 }
 
 function installStatements(options: TriggerOptions, notifies: boolean): readonly string[] {
-  const { table, suffix, jobs, token } = options;
+  const { table, suffix, jobs } = options;
   const history = `${HISTORY_SCHEMA}.history_${suffix}`;
   const id = quoteIdentifier(table.idColumn.name);
   const files = table.roles.files === undefined ? null : quoteIdentifier(table.roles.files.name);
@@ -78,8 +82,6 @@ function installStatements(options: TriggerOptions, notifies: boolean): readonly
             (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()),
             ${values}, ${files === null ? 'null' : `${row}.${files}::text`})
     returning seq into recorded`;
-  const ownRows = (row: string): string => idCondition(table, row, jobs);
-  const carriesToken = files === null ? '' : ` or position(${quoteLiteral(token)} in NEW.${files}::text) > 0`;
   return [
     `create schema if not exists ${HISTORY_SCHEMA}`,
     `create table ${history} (
@@ -109,10 +111,28 @@ function installStatements(options: TriggerOptions, notifies: boolean): readonly
      exception when others then
        return null;
      end $function$`,
+    ...triggerStatements(options, jobs),
+  ];
+}
+
+function triggerStatements(options: TriggerOptions, jobs: readonly string[]): readonly string[] {
+  const { table, suffix, token, madeByOthers = false } = options;
+  const files = table.roles.files === undefined ? null : quoteIdentifier(table.roles.files.name);
+  const ownRows = (row: string): string => idCondition(table, row, jobs);
+  const carriesToken = (row: string): string =>
+    files === null ? '' : ` or position(${quoteLiteral(token)} in ${row}.${files}::text) > 0`;
+  return [
     `create trigger verify_restart_${suffix}_insert after insert on ${table.sql} for each row
-       when (${ownRows('NEW')}${carriesToken}) execute function ${HISTORY_SCHEMA}.record_${suffix}()`,
+       when (${ownRows('NEW')}${carriesToken('NEW')}) execute function ${HISTORY_SCHEMA}.record_${suffix}()`,
     `create trigger verify_restart_${suffix}_change after update or delete on ${table.sql} for each row
-       when (${ownRows('OLD')}) execute function ${HISTORY_SCHEMA}.record_${suffix}()`,
+       when (${ownRows('OLD')}${madeByOthers ? carriesToken('OLD') : ''}) execute function ${HISTORY_SCHEMA}.record_${suffix}()`,
+  ];
+}
+
+function dropTriggerStatements(tableSql: string, suffix: string): readonly string[] {
+  return [
+    `drop trigger if exists verify_restart_${suffix}_insert on ${tableSql}`,
+    `drop trigger if exists verify_restart_${suffix}_change on ${tableSql}`,
   ];
 }
 
@@ -151,6 +171,7 @@ interface HistoryRow {
 }
 
 async function startFollowing(
+  database: Database,
   listener: Client,
   options: TriggerOptions,
   notifies: boolean,
@@ -158,6 +179,9 @@ async function startFollowing(
 ): Promise<Observer> {
   const seen = new Set<string>();
   const own = new Set(options.jobs);
+  /** Rows of jobs that may turn out to be the expected one. */
+  let held: HistoryRow[] = [];
+  let expecting = false;
   let closed = false;
   let reading: Promise<void> = Promise.resolve();
 
@@ -175,9 +199,45 @@ async function startFollowing(
     );
     for (const row of rows) {
       seen.add(row.seq);
-      if (own.has(row.job)) sink.version(toVersion(row, options.statuses));
-      else sink.stranger({ id: row.job, files: filesOf(row.files, options.token) });
+      if (expecting && !own.has(row.job)) held.push(row);
+      else give(row);
     }
+  };
+  const give = (row: HistoryRow): void => {
+    if (own.has(row.job)) sink.version(toVersion(row, options.statuses));
+    else if (row.operation === 'insert') {
+      sink.stranger({ id: row.job, files: filesOf(row.files, [options.token]) });
+    }
+  };
+  const release = (): void => {
+    expecting = false;
+    const rows = held;
+    held = [];
+    rows.forEach(give);
+  };
+  /**
+   * The row does not carry the token, so nothing of it has been recorded. From now on it is; what it is by then is
+   * read, unless a recorded version says the same.
+   */
+  const followById = async (job: string): Promise<void> => {
+    await withLockRetries(database, [
+      ...dropTriggerStatements(options.table.sql, options.suffix),
+      ...triggerStatements(options, [...own]),
+    ]);
+    const { rows, databaseAtMs } = await readRows(database, options.table, options.statuses, [job]);
+    const values = rows.get(job);
+    if (values === undefined) return;
+    expecting = true;
+    own.delete(job);
+    await catchUp();
+    own.add(job);
+    const recorded = held.some(
+      (row) =>
+        row.job === job &&
+        row.values !== null &&
+        toRowValues(row.values, options.statuses).digest === values.digest,
+    );
+    if (!recorded) sink.version({ job, operation: 'insert', values, databaseAtMs, source: 'poll' });
   };
   const catchUp = (): Promise<void> => {
     const next = reading.then(readNew, readNew);
@@ -198,6 +258,18 @@ async function startFollowing(
   return {
     source: 'trigger',
     catchUp,
+    expect() {
+      expecting = true;
+    },
+    async follow(job) {
+      await catchUp();
+      const complete = job !== null && held.some((row) => row.job === job && row.operation === 'insert');
+      if (job !== null) own.add(job);
+      if (job !== null && !complete) await followById(job);
+      release();
+      return complete;
+    },
+    lost: () => null,
     async [Symbol.asyncDispose]() {
       closed = true;
       clearInterval(timer);
@@ -241,11 +313,4 @@ function toVersion(row: HistoryRow, statuses: StatusMapping) {
     databaseAtMs: Number(row.at_ms),
     writer,
   };
-}
-
-/** The paths with the run's token in a files column, whatever its form (JSON, array, list). */
-export function filesOf(files: string | null, token: string): readonly string[] {
-  if (files === null) return [];
-  const paths = files.match(/[^\s"',{}[\]]+/g) ?? [];
-  return paths.filter((path) => path.includes(token)).sort();
 }

@@ -2,9 +2,9 @@
 import type { StatusMapping } from '../config/settings.ts';
 import type { RowValues } from '../core/event.ts';
 import type { Database } from './database.ts';
-import { filesOf } from './observe-trigger.ts';
+import { filesOf } from './files-of.ts';
 import { idCondition, rowExpression, toRowValues } from './row.ts';
-import { quoteIdentifier, quoteLiteral, type JobTable } from './table.ts';
+import { quoteIdentifier, type JobTable } from './table.ts';
 
 export interface ReadRows {
   /** By id as text; rows that are not there are missing. */
@@ -42,22 +42,51 @@ export interface CarrierRow {
 }
 
 /**
- * The rows that carry files with the token, one row a job and one a child or a duplicate of it.
+ * The rows that carry files with one of the texts, one row a job and one a child or a duplicate of it.
  * @returns `null` where the table has no files column: then only the trigger could have seen one
  */
 export async function rowsCarrying(
   database: Database,
   table: JobTable,
-  token: string,
+  texts: readonly string[],
 ): Promise<readonly CarrierRow[] | null> {
   const column = table.roles.files;
   if (column === undefined) return null;
   const name = quoteIdentifier(column.name);
   const { rows } = await database.query<{ id: string; files: string }>(
     `select ${quoteIdentifier(table.idColumn.name)}::text as id, ${name}::text as files
-       from ${table.sql} where position(${quoteLiteral(token)} in ${name}::text) > 0`,
+       from ${table.sql}
+      where exists (select from unnest($1::text[]) t where position(t in ${name}::text) > 0)`,
+    [texts],
   );
-  return rows.map((row) => ({ id: row.id, files: filesOf(row.files, token) }));
+  return rows.map((row) => ({ id: row.id, files: filesOf(row.files, texts) }));
+}
+
+/** The files of one row, as it carries them. `null`: the table has no files column, or there is no such row. */
+export async function filesOfRow(
+  database: Database,
+  table: JobTable,
+  id: string,
+): Promise<readonly string[] | null> {
+  const column = table.roles.files;
+  if (column === undefined) return null;
+  const { rows } = await database.query<{ files: string | null }>(
+    `select t.${quoteIdentifier(column.name)}::text as files from ${table.sql} t where ${idCondition(table, 't', [id])}`,
+  );
+  return rows[0] === undefined ? null : filesOf(rows[0].files, ['']);
+}
+
+/** Removes the rows that carry files with the text. */
+export async function deleteRowsCarrying(
+  database: Database,
+  tableSql: string,
+  filesColumn: string,
+  text: string,
+): Promise<void> {
+  await database.query(
+    `delete from ${tableSql} where position($1 in ${quoteIdentifier(filesColumn)}::text) > 0`,
+    [text],
+  );
 }
 
 /** The server's clock against ours, by the shortest of a few round trips. */

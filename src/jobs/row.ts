@@ -85,6 +85,7 @@ function numberOf(value: unknown): number | null {
 
 /** A condition that finds rows by id, whatever the id's type. */
 export function idCondition(table: JobTable, row: string, ids: readonly string[]): string {
+  if (ids.length === 0) return 'false';
   const literals = ids.map((id) => `${quoteLiteral(id)}::${table.idColumn.type}`);
   return `${row}.${quoteIdentifier(table.idColumn.name)} in (${literals.join(', ')})`;
 }

@@ -151,9 +151,13 @@ function onlyPid(connections: readonly Connection[]): number | null {
 
 async function holdSubject(run: InFlight): Promise<Hold | null> {
   const { hold } = run.settings;
-  const { leaseUntil, heartbeatAt } = run.table.roles;
   if (hold === 'off') return null;
   const job = run.subject.id;
+  if (run.database === null || run.table === null) {
+    record(run, { kind: 'hold:refused', job, reason: 'there is no access to the database' });
+    return null;
+  }
+  const { leaseUntil, heartbeatAt } = run.table.roles;
   if (hold === 'auto' && (leaseUntil !== undefined || heartbeatAt !== undefined)) {
     record(run, {
       kind: 'hold:refused',

@@ -3,8 +3,9 @@ import { connectionOf } from '../core/attribution.ts';
 import type { Connection } from '../core/event.ts';
 import { OWN_APPLICATION_NAME, type Database } from '../jobs/database.ts';
 
-/** The client connections to this database, the harness's own left out. */
-export async function databaseConnections(database: Database): Promise<readonly Connection[]> {
+/** The client connections to this database, the harness's own left out. None can be seen without access to it. */
+export async function databaseConnections(database: Database | null): Promise<readonly Connection[]> {
+  if (database === null) return [];
   const { rows } = await database.query<{
     pid: number;
     start_ms: string | null;
