@@ -13,7 +13,7 @@ import { type Scenario } from '../core/scenario.ts';
 import type { Database } from '../jobs/database.ts';
 import type { Observer } from '../jobs/observer.ts';
 import { JOURNAL_FILE, makeRunFolder, newRunId } from '../journal/journal.ts';
-import { leftovers } from '../journal/leftovers.ts';
+import { KEPT_ON_PURPOSE, leftovers } from '../journal/leftovers.ts';
 import { Recorder } from '../journal/recorder.ts';
 import type { Queue } from '../queues/queue.ts';
 import { awaitStrike } from './await-strike.ts';
@@ -327,7 +327,7 @@ async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promi
   const keepable = (kind: string): boolean =>
     run.settings.keep && (kind === 'row' || kind === 'message' || kind === 'queue-keys');
   for (const thing of left) {
-    if (keepable(thing.kind)) record(run, { kind: 'kept', thing, reason: 'asked for with --keep' });
+    if (keepable(thing.kind)) record(run, { kind: 'kept', thing, reason: KEPT_ON_PURPOSE });
   }
   const servers = left.filter(
     (thing) => thing.kind === 'folder' || (thing.kind === 'process' && !/#\d+$/.test(thing.marker)),
