@@ -5,6 +5,7 @@
 import type { StatusMapping } from '../config/settings.ts';
 import type { Database } from './database.ts';
 import type { Observer, ObserverSink } from './observer.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { readRows } from './read-rows.ts';
 import type { JobTable } from './table.ts';
 
@@ -19,11 +20,12 @@ export interface PollOptions {
 export function observeByPolling(database: Database, options: PollOptions, sink: ObserverSink): Observer {
   const digests = new Map<string, string>();
   let closed = false;
-  let looking: Promise<void> = Promise.resolve();
+  let lastFailure = '';
 
   const look = async (): Promise<void> => {
     if (closed) return;
     const { rows, databaseAtMs } = await readRows(database, options.table, options.statuses, options.jobs);
+    lastFailure = '';
     for (const job of options.jobs) {
       const values = rows.get(job);
       const before = digests.get(job);
@@ -37,14 +39,13 @@ export function observeByPolling(database: Database, options: PollOptions, sink:
       }
     }
   };
-  const catchUp = (): Promise<void> => {
-    const next = looking.then(look, look);
-    looking = next.catch(() => undefined);
-    return next;
-  };
+  const catchUp = oneAtATime(look);
   const timer = setInterval(() => {
     catchUp().catch((error: unknown) => {
-      if (!closed) sink.failed(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      // One word for one trouble, however often it is met.
+      if (!closed && reason !== lastFailure) sink.failed(reason);
+      lastFailure = reason;
     });
   }, POLL_INTERVAL_MS);
   return {
@@ -53,7 +54,7 @@ export function observeByPolling(database: Database, options: PollOptions, sink:
     async [Symbol.asyncDispose]() {
       closed = true;
       clearInterval(timer);
-      await looking;
+      await catchUp().catch(() => undefined);
     },
   };
 }

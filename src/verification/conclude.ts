@@ -4,11 +4,15 @@ import { changesOf, createHistory } from '../core/history.ts';
 import { readRows, rowsCarrying } from '../jobs/read-rows.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
 import { triggerJob } from './trigger-job.ts';
+import { readSubject } from './after-gone.ts';
 import { record, subjectChanges, waitFor, type InFlight } from './context.ts';
 
 export async function countRows(run: InFlight): Promise<void> {
   const rows = await rowsCarrying(run.database, run.table, fileToken(run));
-  if (rows === null) return;
+  if (typeof rows === 'string') {
+    record(run, { kind: 'note', code: 'rows-not-counted', text: rows });
+    return;
+  }
   const { id, role, files } = run.subject;
   const own = new Set(files);
   const carrying = rows
@@ -17,13 +21,19 @@ export async function countRows(run: InFlight): Promise<void> {
   record(run, { kind: 'rows:counted', job: id, role, rows: carrying });
 }
 
-/** Compares the row with its last recorded version: a trigger that did not fire (replica mode, a disabled trigger) shows here. */
+/**
+ * Compares the row with its recorded versions: a trigger that did not fire (replica mode, a disabled trigger, TRUNCATE)
+ * shows here, and what is there instead is recorded. A version that came while we looked is as good as the last one.
+ */
 export async function checkObservation(run: InFlight): Promise<void> {
+  await run.observer.catchUp();
+  const before = subjectChanges(run).length;
   const { rows } = await readRows(run.database, run.table, run.settings.jobs.statuses, [run.subject.id]);
   await run.observer.catchUp();
   const changes = subjectChanges(run);
-  const recorded = changes.at(-1)?.values?.digest;
-  const complete = rows.get(run.subject.id)?.digest === recorded;
+  const there = rows.get(run.subject.id)?.digest;
+  const complete = changes.slice(Math.max(0, before - 1)).some((version) => version.values?.digest === there);
+  if (!complete) await readSubject(run);
   record(run, { kind: 'observer:checked', job: run.subject.id, complete, versions: changes.length });
 }
 

@@ -2,10 +2,13 @@
 import { join } from 'node:path';
 import type { JobRole } from '../core/event.ts';
 import { makeDummyFiles } from '../jobs/dummy-files.ts';
-import { insertJob, planRow, refuseUnfilled, reserveId } from '../jobs/insert.ts';
+import { HISTORY_SCHEMA } from '../jobs/history-objects.ts';
+import { insertJob } from '../jobs/insert.ts';
 import { observeByPolling } from '../jobs/observe-poll.ts';
-import { HISTORY_SCHEMA, observeByTrigger } from '../jobs/observe-trigger.ts';
+import { observeByTrigger } from '../jobs/observe-trigger.ts';
 import type { Observer, ObserverSink } from '../jobs/observer.ts';
+import { planRow, refuseUnfilled } from '../jobs/plan-row.ts';
+import { reserveId } from '../jobs/reserve-id.ts';
 import { environmentError } from '../core/errors.ts';
 import { record, type Connected, type JobOnHand } from './context.ts';
 
@@ -17,10 +20,7 @@ export type ReservedIds = ReadonlyMap<JobRole, string>;
 export async function reserveIds(run: Connected): Promise<ReservedIds> {
   const ids = new Map<JobRole, string>();
   for (const role of RESERVED) {
-    let id = await reserveId(run.database, run.table);
-    // Without a sequence the next free number is the same until a row takes it.
-    if ([...ids.values()].includes(id)) id = String(BigInt(id) + BigInt(ids.size));
-    ids.set(role, id);
+    ids.set(role, await reserveId(run.database, run.table, [...ids.values()]));
   }
   return ids;
 }
@@ -98,7 +98,7 @@ export async function createJob(run: Connected, ids: ReservedIds, role: JobRole)
     label: `${run.id} ${role}`,
   });
   const planned = planRow(table, settings.jobs, { id, files });
-  refuseUnfilled(table, planned);
+  refuseUnfilled(table, settings.jobs, planned);
   record(run, { kind: 'made', thing: { kind: 'row', table: table.sql, idColumn: table.idColumn.name, id } });
   await insertJob(run.database, table, planned);
   const status = planned.values.get(table.statusColumn.name);
