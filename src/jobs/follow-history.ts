@@ -3,16 +3,24 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { Database } from './database.ts';
 import { channelOf } from './history-objects.ts';
-import type { Observer } from './observer.ts';
 import { oneAtATime } from './one-at-a-time.ts';
+import type { QueryRows } from './read-history.ts';
 
-export interface Following {
+export interface FollowOptions {
   readonly suffix: string;
   /** Whether the trigger notifies. */
   readonly notifies: boolean;
   /** Gives the sink what is new. */
-  read(query: <Row extends object>(text: string) => Promise<readonly Row[]>): Promise<void>;
-  failed(reason: string): void;
+  readonly read: (query: QueryRows) => Promise<void>;
+  readonly failed: (reason: string) => void;
+}
+
+export interface Following {
+  /** Resolves when everything that was committed before the call has been read. */
+  readonly catchUp: () => Promise<void>;
+  /** Why the history cannot be read any more; `null`: it can. */
+  readonly lost: () => Error | null;
+  readonly end: () => Promise<void>;
 }
 
 /** Where nobody is notified: how often the history is read. */
@@ -23,24 +31,25 @@ const RECONNECT_PAUSE_MS = 200;
 /** How long the server may be away. */
 const RECONNECT_LIMIT_MS = 60_000;
 
-export async function followHistory(database: Database, following: Following): Promise<Observer> {
+export async function followHistory(database: Database, options: FollowOptions): Promise<Following> {
   const closing = new AbortController();
   let lastFailure = '';
+  let lost: Error | null = null;
   const fail = (error: unknown): void => {
     const reason = error instanceof Error ? error.message : String(error);
     // One word for one trouble, however often it is met.
-    if (!closing.signal.aborted && reason !== lastFailure) following.failed(reason);
+    if (!closing.signal.aborted && reason !== lastFailure) options.failed(reason);
     lastFailure = reason;
   };
   const follow = (): void => void catchUp().catch(fail);
 
   const attach = async (client: Client): Promise<Client> => {
     client.on('notification', ({ channel, payload }) => {
-      if (channel !== channelOf(following.suffix)) return;
+      if (channel !== channelOf(options.suffix)) return;
       if (payload !== undefined && payload !== '') fail(`a version was not recorded: ${payload}`);
       follow();
     });
-    if (following.notifies) await client.query(`listen ${channelOf(following.suffix)}`);
+    if (options.notifies) await client.query(`listen ${channelOf(options.suffix)}`);
     client.once('end', () => {
       if (closing.signal.aborted) return;
       connection = reconnect();
@@ -55,7 +64,9 @@ export async function followHistory(database: Database, following: Following): P
       try {
         return await attach(await database.connect('listener'));
       } catch (error) {
-        if (performance.now() > deadline) throw error;
+        if (performance.now() <= deadline) continue;
+        lost = error instanceof Error ? error : new Error(String(error));
+        throw lost;
       }
     }
   };
@@ -64,15 +75,15 @@ export async function followHistory(database: Database, following: Following): P
   const catchUp = oneAtATime(async () => {
     if (closing.signal.aborted) return;
     const client = await connection;
-    await following.read(async <Row extends object>(text: string) => (await client.query<Row>(text)).rows);
+    await options.read(async <Row extends object>(text: string) => (await client.query<Row>(text)).rows);
     lastFailure = '';
   });
-  const notified = following.notifies && (await isNotified(database, await connection, following.suffix));
+  const notified = options.notifies && (await isNotified(database, await connection, options.suffix));
   const timer = setInterval(follow, notified ? SAFETY_INTERVAL_MS : POLL_INTERVAL_MS);
   return {
-    source: 'trigger',
     catchUp,
-    async [Symbol.asyncDispose]() {
+    lost: () => lost,
+    async end() {
       closing.abort();
       clearInterval(timer);
       await catchUp().catch(() => undefined);

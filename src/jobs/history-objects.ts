@@ -2,7 +2,8 @@
  * What the lossless observer makes in somebody's database, and how it is removed again. Every choice here keeps a
  * healthy system healthy:
  * - the triggers fire for the test rows only (a WHEN condition with their ids, and the run's token in the files of new
- *   rows); its comparison is of bytes, because a column's own collation may not know how to search;
+ *   rows; where an API makes the rows, the token alone tells them until their ids are known). The comparison is of
+ *   bytes, because a column's own collation may not know how to search;
  * - their names sort before others: triggers fire by name, and one of the user's that updates the row again would
  *   otherwise have its version recorded before the one that caused it;
  * - the function catches every error of its own, so that it never fails the user's transaction;
@@ -15,6 +16,7 @@
  * The function runs with its owner's rights, because the worker's role has none in that schema. It is dropped with
  * CASCADE, which takes the triggers with it: that needs no ownership of the job table.
  */
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database.ts';
 import { quoteIdentifier, quoteLiteral } from './quote.ts';
@@ -30,6 +32,8 @@ export interface HistoryOptions {
   readonly jobs: readonly string[];
   /** A text that only this run's file paths contain. */
   readonly token: string;
+  /** The rows are made by others: ids come later, rows with the token are ours at once. */
+  readonly madeByOthers?: boolean;
 }
 
 /** Notified with an empty payload at each commit that was recorded, and with the reason when recording failed. */
@@ -48,6 +52,20 @@ export async function makeHistory(
   notifies: boolean,
 ): Promise<void> {
   await withLockRetries(database, INSTALL_ATTEMPTS, installStatements(options, notifies));
+}
+
+/**
+ * Records a further job, which none of the triggers knows, from now on. A trigger of its own is added, and none is
+ * replaced: that takes the lighter lock, and no ownership of the table.
+ */
+export async function alsoRecord(database: Database, options: HistoryOptions, job: string): Promise<void> {
+  const carries = carriesToken(options, 'OLD');
+  const known = options.madeByOthers === true && carries !== null ? ` and (${carries}) is not true` : '';
+  const condition = `${idCondition(options.table, 'OLD', [job])}${known}`;
+  const name = `"00_verify_restart_${options.suffix}_${createHash('md5').update(job).digest('hex').slice(0, 8)}"`;
+  await withLockRetries(database, INSTALL_ATTEMPTS, [
+    triggerStatement(options, name, 'update or delete', condition),
+  ]);
 }
 
 /**
@@ -117,12 +135,13 @@ function codeOf(error: unknown): string {
 }
 
 function installStatements(options: HistoryOptions, notifies: boolean): readonly string[] {
-  const { table, suffix, jobs, token } = options;
+  const { table, suffix, jobs, madeByOthers = false } = options;
   const files = table.roles.files === undefined ? null : quoteIdentifier(table.roles.files.name);
-  const execute = `execute function ${HISTORY_SCHEMA}.record_${suffix}()`;
-  const ownRows = (row: string): string => idCondition(table, row, jobs);
-  const carriesToken =
-    files === null ? '' : ` or strpos(NEW.${files}::text collate "C", ${quoteLiteral(token)}) > 0`;
+  const name = (event: string): string => `"00_verify_restart_${suffix}_${event}"`;
+  const condition = (row: 'NEW' | 'OLD', withToken: boolean): string => {
+    const carries = withToken ? carriesToken(options, row) : null;
+    return `${idCondition(table, row, jobs)}${carries === null ? '' : ` or ${carries}`}`;
+  };
   return [
     `create schema if not exists ${HISTORY_SCHEMA}`,
     `create unlogged table ${historyTable(suffix)} (
@@ -138,11 +157,26 @@ function installStatements(options: HistoryOptions, notifies: boolean): readonly
        values jsonb,
        files text)`,
     functionStatement(options, files, notifies),
-    `create trigger "00_verify_restart_${suffix}_insert" after insert on ${table.sql} for each row
-       when (${ownRows('NEW')}${carriesToken}) ${execute}`,
-    `create trigger "00_verify_restart_${suffix}_change" after update or delete on ${table.sql} for each row
-       when (${ownRows('OLD')}) ${execute}`,
+    triggerStatement(options, name('insert'), 'insert', condition('NEW', true)),
+    triggerStatement(options, name('change'), 'update or delete', condition('OLD', madeByOthers)),
   ];
+}
+
+function triggerStatement(
+  { table, suffix }: HistoryOptions,
+  name: string,
+  events: string,
+  condition: string,
+): string {
+  return `create trigger ${name} after ${events} on ${table.sql} for each row
+       when (${condition}) execute function ${HISTORY_SCHEMA}.record_${suffix}()`;
+}
+
+/** `null`: the table has no files column. */
+function carriesToken({ table, token }: HistoryOptions, row: 'NEW' | 'OLD'): string | null {
+  const column = table.roles.files;
+  if (column === undefined) return null;
+  return `strpos(${row}.${quoteIdentifier(column.name)}::text collate "C", ${quoteLiteral(token)}) > 0`;
 }
 
 function functionStatement(

@@ -113,9 +113,10 @@ const TERMINATE_TIMEOUT_MS = 2_000;
 
 /** Ends backends; @returns those that are still there (no privilege) */
 export async function terminateBackends(
-  database: Database,
+  database: Database | null,
   pids: readonly number[],
 ): Promise<readonly number[]> {
+  if (database === null) return pids;
   const refused = new Set<number>();
   for (const pid of pids) {
     await database.query('select pg_terminate_backend($1)', [pid]).catch(() => refused.add(pid));

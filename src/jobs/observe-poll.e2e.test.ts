@@ -6,6 +6,7 @@ import { collect, inspect, makeJobDatabase, type JobDatabase } from '../testing/
 import { startTestPostgres, type TestPostgres } from '../testing/servers.ts';
 import { until } from '../testing/until.ts';
 import { observeByPolling } from './observe-poll.ts';
+import { readRows } from './read-rows.ts';
 
 let server: TestPostgres;
 beforeAll(async () => {
@@ -16,7 +17,8 @@ afterAll(() => server.stop());
 async function poll(jobs: JobDatabase, ids: readonly string[]) {
   const seen = collect();
   const table = await inspect(jobs.database);
-  const observer = observeByPolling(jobs.database, { table, statuses: DEFAULT_STATUSES, jobs: ids }, seen);
+  const read = (wanted: readonly string[]) => readRows(jobs.database, table, DEFAULT_STATUSES, wanted);
+  const observer = observeByPolling({ read, jobs: ids, intervalMs: 20 }, seen);
   return { seen, observer, [Symbol.asyncDispose]: () => observer[Symbol.asyncDispose]() };
 }
 

@@ -1,6 +1,6 @@
 /** What the trigger observer sees, and in which order, on a real server. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DEFAULT_STATUSES } from '../config/defaults.ts';
 import {
   collect,
@@ -34,14 +34,21 @@ interface Observed extends AsyncDisposable {
 async function observe(
   jobs: JobDatabase,
   ids: readonly string[],
-  options: TableOptions & { readonly suffix?: string } = {},
+  options: TableOptions & { readonly suffix?: string; readonly madeByOthers?: boolean } = {},
 ): Promise<Observed> {
   const seen = collect();
   const suffix = options.suffix ?? 'run_1';
   const table = await inspect(jobs.database, options);
   const observer = await observeByTrigger(
     jobs.database,
-    { table, statuses: DEFAULT_STATUSES, suffix, jobs: ids, token: TOKEN },
+    {
+      table,
+      statuses: DEFAULT_STATUSES,
+      suffix,
+      jobs: ids,
+      token: TOKEN,
+      madeByOthers: options.madeByOthers ?? false,
+    },
     seen,
   );
   return {
@@ -314,4 +321,78 @@ test('a connection of ours that is ended loses nothing', async () => {
       () => false,
     ),
   );
+});
+
+describe('a row that others make, whose id is not known before', () => {
+  test('is recorded from its making on where it carries our files; what else carries them is a stranger', async () => {
+    await using jobs = await makeJobDatabase(server);
+    await using observed = await observe(jobs, [], { madeByOthers: true });
+    const { observer, seen } = observed;
+    observer.expect();
+    const [id, copy] = [randomUUID(), randomUUID()];
+    for (const each of [id, copy])
+      await jobs.sql('insert into jobs (id, file_path) values ($1, $2)', [each, `/${TOKEN}/1`]);
+    await jobs.sql(`update jobs set status = 'processing' where id = $1`, [id]);
+    await observer.catchUp();
+    expect(seen.versions).toEqual([]);
+    expect(await observer.follow(id)).toBe(true);
+    await jobs.sql(`update jobs set status = 'completed'`);
+    await observer.catchUp();
+    expect(seen.versions.map(({ job, values }) => [job, values?.state])).toEqual([
+      [id, 'pending'],
+      [id, 'processing'],
+      [id, 'completed'],
+    ]);
+    expect(seen.strangers).toEqual([{ id: copy, files: [`/${TOKEN}/1`] }]);
+  });
+
+  test('is followed by its id from then on where it does not, each version once', async () => {
+    await using jobs = await makeJobDatabase(server);
+    await using observed = await observe(jobs, [], { madeByOthers: true });
+    const { observer, seen } = observed;
+    observer.expect();
+    const id = randomUUID();
+    await jobs.sql('insert into jobs (id, file_path, progress) values ($1, $2, 10)', [id, '/elsewhere/1']);
+    expect(await observer.follow(id)).toBe(false);
+    await jobs.sql('update jobs set progress = 20');
+    await jobs.sql('update jobs set progress = 30, file_path = $1', [`/${TOKEN}/1`]);
+    await jobs.sql('update jobs set progress = 40');
+    await jobs.sql('delete from jobs');
+    await observer.catchUp();
+    expect(
+      seen.versions.map(({ operation, source, values }) => [operation, source, values?.progress]),
+    ).toEqual([
+      ['insert', 'poll', 10],
+      ['update', undefined, 20],
+      ['update', undefined, 30],
+      ['update', undefined, 40],
+      ['delete', undefined, undefined],
+    ]);
+    expect(seen.strangers).toEqual([]);
+  });
+
+  test('and that comes to nothing: what was kept for it is told', async () => {
+    await using jobs = await makeJobDatabase(server);
+    await using observed = await observe(jobs, [], { madeByOthers: true });
+    const { observer, seen } = observed;
+    observer.expect();
+    await jobs.sql('insert into jobs (file_path) values ($1)', [`/${TOKEN}/1`]);
+    await observer.catchUp();
+    expect(seen.strangers).toEqual([]);
+    expect(await observer.follow(null)).toBe(false);
+    expect(seen.strangers).toHaveLength(1);
+  });
+
+  test('can be followed by who does not own the table', async () => {
+    await using jobs = await makeJobDatabase(server);
+    const role = await makeRole(server);
+    await jobs.sql(`grant create on database ${jobs.name} to ${role}; grant all on jobs to ${role}`);
+    const database = await jobs.openAs(role);
+    await using observed = await observe({ ...jobs, database }, [], { madeByOthers: true });
+    const id = randomUUID();
+    await jobs.sql('insert into jobs (id) values ($1)', [id]);
+    expect(await observed.observer.follow(id)).toBe(false);
+    await jobs.sql('update jobs set progress = 20');
+    expect((await observed.seen.nth(2)).values?.progress).toBe(20);
+  });
 });

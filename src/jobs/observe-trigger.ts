@@ -3,19 +3,20 @@
  * harness by NOTIFY at the commit. As the history is a table, a connection of ours that breaks loses nothing.
  */
 import type { StatusMapping } from '../config/settings.ts';
-import type { Writer } from '../core/event.ts';
+import { environmentError } from '../core/errors.ts';
 import type { Database } from './database.ts';
-import { filesIn } from './files-in.ts';
+import { filesOf } from './files-of.ts';
 import { followHistory } from './follow-history.ts';
 import {
+  alsoRecord,
   HISTORY_SCHEMA,
-  historyTable,
   makeHistory,
   removeHistory,
   type HistoryOptions,
 } from './history-objects.ts';
-import type { ObservedVersion, Observer, ObserverSink } from './observer.ts';
-import { quoteLiteral } from './quote.ts';
+import type { Observer, ObserverSink } from './observer.ts';
+import { historyReader, toVersion, type HistoryRow } from './read-history.ts';
+import { readRows } from './read-rows.ts';
 import { toRowValues } from './row.ts';
 
 export interface TriggerOptions extends HistoryOptions {
@@ -39,8 +40,7 @@ export async function observeByTrigger(
     throw new Error(reasonOf(error, options), { cause: error });
   }
   try {
-    const read = historyReader(options, sink);
-    return await followHistory(database, { suffix: options.suffix, notifies, read, failed: sink.failed });
+    return await observe(database, options, notifies, sink);
   } catch (error) {
     await removeHistory(database, options.suffix).catch(() => undefined);
     throw error;
@@ -69,88 +69,84 @@ function reasonOf(error: unknown, { table }: TriggerOptions): string {
   return text;
 }
 
-interface HistoryRow {
-  readonly key: string;
-  readonly job: string;
-  readonly operation: 'insert' | 'update' | 'delete';
-  readonly transaction_id: string;
-  readonly backend_pid: number;
-  readonly backend_start_ms: string | null;
-  readonly application_name: string;
-  readonly client_address: string | null;
-  readonly client_port: number | null;
-  readonly at_ms: string;
-  readonly values: Readonly<Record<string, unknown>> | null;
-  readonly files: string | null;
-  readonly horizon: string;
-}
-
-/**
- * Transactions do not become visible in the order in which they began, so what was seen is remembered, back to the
- * oldest transaction that was still open: whatever began before that one has been seen or will never be there.
- *
- * Versions of one row are in order: its writers wait for each other, so each looks at the clock after the one before
- * has committed; within one transaction the command's number decides between equal times.
- */
-function historyReader(options: TriggerOptions, sink: ObserverSink) {
+async function observe(
+  database: Database,
+  options: TriggerOptions,
+  notifies: boolean,
+  sink: ObserverSink,
+): Promise<Observer> {
+  const { suffix, table, statuses } = options;
   const own = new Set(options.jobs);
-  const seen = new Map<string, bigint>();
-  let horizon = '0';
-  return async (query: <Row extends object>(text: string) => Promise<readonly Row[]>): Promise<void> => {
-    const known = [...seen.keys()].map(quoteLiteral).join(', ');
-    const rows = await query<HistoryRow>(
-      `select * from (
-         select transaction_id::text || '.' || cmin::text as key, job, operation, transaction_id::text, backend_pid,
-                (extract(epoch from backend_start) * 1000)::bigint::text as backend_start_ms,
-                application_name, host(client_address) as client_address, client_port, at, cmin::text::bigint as command,
-                (extract(epoch from at) * 1000)::bigint::text as at_ms, values, files,
-                pg_snapshot_xmin(pg_current_snapshot())::text as horizon
-           from ${historyTable(options.suffix)} where transaction_id >= ${quoteLiteral(horizon)}::xid8) h
-        ${known === '' ? '' : `where not (key in (${known}))`} order by at, command`,
-    );
-    for (const row of rows) seen.set(row.key, BigInt(row.transaction_id));
-    horizon = rows[0]?.horizon ?? horizon;
-    for (const [key, transaction] of seen) if (transaction < BigInt(horizon)) seen.delete(key);
-    for (const row of withoutMoves(rows)) {
-      if (own.has(row.job)) sink.version(toVersion(row, options.statuses));
-      else sink.stranger({ id: row.job, files: filesIn(row.files, options.token) });
+  /** Rows of jobs that may turn out to be the expected one. */
+  let held: HistoryRow[] = [];
+  let expecting = false;
+
+  const give = (row: HistoryRow): void => {
+    if (own.has(row.job)) sink.version(toVersion(row, statuses));
+    else if (row.operation === 'insert') {
+      sink.stranger({ id: row.job, files: filesOf(row.files, [options.token]) });
     }
   };
-}
+  const readNew = historyReader(suffix);
+  const following = await followHistory(database, {
+    suffix,
+    notifies,
+    async read(query) {
+      for (const row of await readNew(query)) {
+        if (expecting && !own.has(row.job)) held.push(row);
+        else give(row);
+      }
+    },
+    failed: sink.failed,
+  });
 
-/**
- * A row that is deleted and inserted again by one transaction was never away for anybody else: an update that moves it
- * to another partition, or a worker that replaces it.
- */
-function withoutMoves(rows: readonly HistoryRow[]): readonly HistoryRow[] {
-  const kept: HistoryRow[] = [];
-  for (const row of rows) {
-    const before = kept.findLastIndex((each) => each.job === row.job);
-    const previous = kept[before];
-    const moved =
-      previous?.operation === 'delete' &&
-      row.operation === 'insert' &&
-      previous.transaction_id === row.transaction_id;
-    if (moved) kept.splice(before, 1);
-    kept.push(moved ? { ...row, operation: 'update' } : row);
-  }
-  return kept;
-}
-
-function toVersion(row: HistoryRow, statuses: StatusMapping): ObservedVersion {
-  const writer: Writer = {
-    transactionId: row.transaction_id,
-    backendPid: row.backend_pid,
-    backendStartMs: row.backend_start_ms === null ? null : Number(row.backend_start_ms),
-    applicationName: row.application_name,
-    clientAddress: row.client_address,
-    clientPort: row.client_port,
+  const release = (): void => {
+    expecting = false;
+    const rows = held;
+    held = [];
+    rows.forEach(give);
+  };
+  /**
+   * The row does not carry the token, so nothing of it has been recorded. From now on it is; what it is by then is
+   * read, unless a recorded version says the same.
+   */
+  const followById = async (job: string): Promise<void> => {
+    try {
+      await alsoRecord(database, options, job);
+    } catch (error) {
+      throw environmentError(
+        'trigger-refused',
+        `the job cannot be followed in ${table.name}: ${reasonOf(error, options)}`,
+        'use --observe poll',
+        error,
+      );
+    }
+    const { rows, databaseAtMs } = await readRows(database, table, statuses, [job]);
+    const values = rows.get(job);
+    if (values === undefined) return;
+    await following.catchUp();
+    const recorded = held.some(
+      (row) =>
+        row.job === job && row.values !== null && toRowValues(row.values, statuses).digest === values.digest,
+    );
+    if (!recorded) sink.version({ job, operation: 'insert', values, databaseAtMs, source: 'poll' });
   };
   return {
-    job: row.job,
-    operation: row.operation,
-    values: row.values === null ? null : toRowValues(row.values, statuses),
-    databaseAtMs: Number(row.at_ms),
-    writer,
+    source: 'trigger',
+    catchUp: following.catchUp,
+    expect() {
+      expecting = true;
+    },
+    async follow(job) {
+      expecting = true;
+      await following.catchUp();
+      const complete = job !== null && held.some((row) => row.job === job && row.operation === 'insert');
+      if (job !== null && !complete) await followById(job);
+      if (job !== null) own.add(job);
+      release();
+      return complete;
+    },
+    lost: following.lost,
+    [Symbol.asyncDispose]: following.end,
   };
 }

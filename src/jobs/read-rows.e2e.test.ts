@@ -32,7 +32,9 @@ describe('rows that carry files', () => {
     await jobs.sql('insert into jobs values ($1, $2, $3), (2, null, null)', [1, 'pending', write(file)]);
     await jobs.sql('insert into jobs values ($1, $2, $3)', [3, 'pending', write('/tmp/verify-restart-2/x')]);
     const table = await inspect(jobs.database);
-    expect(await rowsCarrying(jobs.database, table, TOKEN)).toEqual([{ id: '1', files: [file] }]);
+    expect(await rowsCarrying(jobs.database, table, ['another', TOKEN])).toEqual([
+      { id: '1', files: [file] },
+    ]);
   });
 
   test('in a table without such a column, or one that takes too long: there is a reason', async () => {
@@ -40,16 +42,16 @@ describe('rows that carry files', () => {
       server,
       'create table jobs (id integer primary key, status text)',
     );
-    expect(await rowsCarrying(jobs.database, await inspect(jobs.database), TOKEN)).toMatch(
+    expect(await rowsCarrying(jobs.database, await inspect(jobs.database), ['another', TOKEN])).toMatch(
       /no column for the files/,
     );
     await jobs.sql(`alter table jobs add file_path text;
       insert into jobs select n, 'pending', repeat(md5(n::text), 100) from generate_series(1, 20000) n`);
     const table = await inspect(jobs.database);
-    expect(await rowsCarrying(jobs.database, table, TOKEN, 1)).toBe(
+    expect(await rowsCarrying(jobs.database, table, [TOKEN], 1)).toBe(
       'jobs is too large to be searched for copies within 0.001 s',
     );
-    expect(await rowsCarrying(jobs.database, table, TOKEN)).toEqual([]);
+    expect(await rowsCarrying(jobs.database, table, ['another', TOKEN])).toEqual([]);
   });
 });
 

@@ -2,7 +2,7 @@
 import type { StatusMapping } from '../config/settings.ts';
 import type { RowValues } from '../core/event.ts';
 import type { Database } from './database.ts';
-import { filesIn } from './files-in.ts';
+import { filesOf } from './files-of.ts';
 import { quoteIdentifier, quoteLiteral } from './quote.ts';
 import { FIXED_FORMS, idCondition, rowExpression, toRowValues } from './row.ts';
 import type { JobTable } from './table.ts';
@@ -49,13 +49,13 @@ export interface CarrierRow {
 const SEARCH_TIMEOUT_MS = 5_000;
 
 /**
- * The rows that carry files with the token, one row a job and one a child or a duplicate of it.
+ * The rows that carry files with one of the texts, one row a job and one a child or a duplicate of it.
  * @returns the rows, or the reason why they could not be found, as a sentence
  */
 export async function rowsCarrying(
   database: Database,
   table: JobTable,
-  token: string,
+  texts: readonly string[],
   timeoutMs = SEARCH_TIMEOUT_MS,
 ): Promise<readonly CarrierRow[] | string> {
   const column = table.roles.files;
@@ -66,15 +66,45 @@ export async function rowsCarrying(
     const rows = await database.transact<{ id: string; files: string }>(
       [
         `select ${quoteIdentifier(table.idColumn.name)}::text as id, ${name}::text as files
-           from ${table.sql} where strpos(${name}::text collate "C", ${quoteLiteral(token)}) > 0`,
+           from ${table.sql} where ${containsOne(name, texts)}`,
       ],
       { statement_timeout: String(timeoutMs) },
     );
-    return rows.map((row) => ({ id: row.id, files: filesIn(row.files, token) }));
+    return rows.map((row) => ({ id: row.id, files: filesOf(row.files, texts) }));
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === '57014')) throw error;
     return `${table.name} is too large to be searched for copies within ${timeoutMs / 1000} s`;
   }
+}
+
+/** A comparison of bytes: a column's own collation may take others for equal, or not know how to search. */
+function containsOne(column: string, texts: readonly string[]): string {
+  const each = texts.map((text) => `strpos(${column}::text collate "C", ${quoteLiteral(text)}) > 0`);
+  return each.length === 0 ? 'false' : each.join(' or ');
+}
+
+/** The files of one row, as it carries them. `null`: the table has no files column, or there is no such row. */
+export async function filesOfRow(
+  database: Database,
+  table: JobTable,
+  id: string,
+): Promise<readonly string[] | null> {
+  const column = table.roles.files;
+  if (column === undefined) return null;
+  const { rows } = await database.query<{ files: string | null }>(
+    `select t.${quoteIdentifier(column.name)}::text as files from ${table.sql} t where ${idCondition(table, 't', [id])}`,
+  );
+  return rows[0] === undefined ? null : filesOf(rows[0].files, ['']);
+}
+
+/** Removes the rows that carry files with the text. */
+export async function deleteRowsCarrying(
+  database: Database,
+  tableSql: string,
+  filesColumn: string,
+  text: string,
+): Promise<void> {
+  await database.query(`delete from ${tableSql} where ${containsOne(quoteIdentifier(filesColumn), [text])}`);
 }
 
 /** The server's clock against ours, by the shortest of a few round trips. */

@@ -99,6 +99,7 @@ function numberOf(value: unknown): number | null {
 
 /** A condition that finds rows by id, whatever the id's type. */
 export function idCondition(table: JobTable, row: string, ids: readonly string[]): string {
+  if (ids.length === 0) return 'false';
   // Without a cast a literal takes the column's own type.
   const literals = ids.map(quoteLiteral);
   return `${row}.${quoteIdentifier(table.idColumn.name)} in (${literals.join(', ')})`;

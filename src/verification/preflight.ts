@@ -8,7 +8,7 @@ import { planRow, refuseUnfilled } from '../jobs/plan-row.ts';
 import { measureClock } from '../jobs/read-rows.ts';
 import { inspectTable, type JobTable } from '../jobs/table.ts';
 import { openQueue } from '../queues/index.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { Queue, QueueContext } from '../queues/queue.ts';
 import { describeUrl } from '../config/server-address.ts';
 import { record, type Connected, type RunContext } from './context.ts';
 import { describeConnections, withProcesses } from './holders.ts';
@@ -16,19 +16,54 @@ import { describeConnections, withProcesses } from './holders.ts';
 /** Everything that was opened is given to `onOpened` at once, so that the clean-up can close it whatever comes next. */
 export async function preflight(
   run: RunContext,
-  databaseUrl: string,
+  databaseUrl: string | null,
   onOpened: (opened: { database?: Database; queue?: Queue; table?: JobTable }) => void,
 ): Promise<Connected> {
+  const inDatabase =
+    databaseUrl === null ? withoutDatabase(run) : await openJobTable(run, databaseUrl, onOpened);
+  const queue = await openQueue(run.settings.queue, {
+    databaseUrl,
+    clock: { now: clockOf(run) },
+    onSecret: run.onSecret,
+    ...jobsOf(run, inDatabase),
+  });
+  onOpened({ queue });
+  const connected = { ...run, ...inDatabase, queue };
+  await checkQueue(connected);
+  await checkConsumers(connected);
+  return connected;
+}
+
+type InDatabase = Pick<Connected, 'database' | 'table' | 'pooled'>;
+
+async function openJobTable(
+  run: RunContext,
+  databaseUrl: string,
+  onOpened: (opened: { database?: Database; table?: JobTable }) => void,
+): Promise<InDatabase> {
   const database = await openDatabase(databaseUrl, describeUrl(databaseUrl));
   onOpened({ database });
   const table = await checkDatabase(run, database);
   onOpened({ table });
-  const queue = await openQueue(run.settings.queue, { databaseUrl, clock: { now: clockOf(run) } });
-  onOpened({ queue });
-  const connected = { ...run, database, table, queue, pooled: database.pooled };
-  await checkQueue(connected);
-  await checkConsumers(connected);
-  return connected;
+  return { database, table, pooled: database.pooled };
+}
+
+/** For a table that is its own queue. */
+function jobsOf(run: RunContext, { database, table }: InDatabase): Pick<QueueContext, 'jobs'> {
+  if (database === null || table === null) return {};
+  return { jobs: { database, table, statuses: run.settings.jobs.statuses } };
+}
+
+/** The job is then seen through the API alone, and the report says what that cannot show. */
+function withoutDatabase(run: RunContext): InDatabase {
+  record(run, {
+    kind: 'preflight:checked',
+    check: 'database',
+    status: 'warning',
+    text: 'no database: the job is followed through the API, which shows states and not each change, and not who made it',
+    remedy: 'set DATABASE_URL to see every change',
+  });
+  return { database: null, table: null, pooled: false };
 }
 
 function clockOf(run: RunContext): () => number {
@@ -62,8 +97,9 @@ async function checkDatabase(run: RunContext, database: Database): Promise<JobTa
   for (const shortcoming of await examineDatabase(database, table)) {
     record(run, { kind: 'preflight:checked', status: 'warning', ...shortcoming });
   }
-  const { jobs } = run.settings;
-  refuseUnfilled(table, jobs, planRow(table, jobs, { id: '', files: [] }));
+  const { jobs, queue } = run.settings;
+  // Where the service makes the row itself, it knows what goes into it.
+  if (queue.http === undefined) refuseUnfilled(table, jobs, planRow(table, jobs, { id: '', files: [] }));
   return table;
 }
 
@@ -77,6 +113,15 @@ async function checkQueue(run: Connected): Promise<void> {
   });
   for (const warning of info.warnings) {
     record(run, { kind: 'preflight:checked', check: 'queue', status: 'warning', text: warning });
+  }
+  if (run.queue.api !== undefined) {
+    record(run, {
+      kind: 'broker:hidden',
+      reason: 'jobs are submitted through an API, which does not show the queue behind it',
+    });
+  }
+  for (const check of (await run.queue.checks?.()) ?? []) {
+    record(run, { kind: 'preflight:checked', ...check });
   }
 }
 

@@ -151,14 +151,26 @@ function onlyPid(connections: readonly Connection[]): number | null {
 
 async function holdSubject(run: InFlight): Promise<Hold | null> {
   const { hold } = run.settings;
-  const { leaseUntil, heartbeatAt } = run.table.roles;
   if (hold === 'off') return null;
   const job = run.subject.id;
+  if (run.database === null || run.table === null) {
+    record(run, { kind: 'hold:refused', job, reason: 'there is no access to the database' });
+    return null;
+  }
+  const { leaseUntil, heartbeatAt } = run.table.roles;
   if (hold === 'auto' && (leaseUntil !== undefined || heartbeatAt !== undefined)) {
     record(run, {
       kind: 'hold:refused',
       job,
       reason: 'the row carries a lease or heartbeat, which a hold would starve',
+    });
+    return null;
+  }
+  if (hold === 'auto' && run.scenario.polite) {
+    record(run, {
+      kind: 'hold:refused',
+      job,
+      reason: 'a polite stop waits for the job, which a hold would keep from ending',
     });
     return null;
   }

@@ -28,5 +28,4 @@ export async function runCommand(run: RunContext, command: string, option: strin
       `correct it: ${run.redact(command)}`,
     );
   }
-  record(run, { kind: 'note', code: 'command-ran', text: `${option} ran` });
 }

@@ -4,10 +4,12 @@ import type { Connection } from '../core/event.ts';
 import { OWN_APPLICATION_NAME, type Database } from '../jobs/database.ts';
 
 /**
- * The client connections to this database, the harness's own left out. Of another role's connections little is shown
- * without pg_read_all_stats, not even that it is a client's: better to count a stranger than to take a worker for gone.
+ * The client connections to this database, the harness's own left out. None can be seen without access to it. Of
+ * another role's connections little is shown without pg_read_all_stats, not even that it is a client's: better to
+ * count a stranger than to take a worker for gone.
  */
-export async function databaseConnections(database: Database): Promise<readonly Connection[]> {
+export async function databaseConnections(database: Database | null): Promise<readonly Connection[]> {
+  if (database === null) return [];
   const { rows } = await database.query<{
     pid: number;
     start_ms: string | null;

@@ -83,8 +83,16 @@ async function openServices(
   settings: Settings,
   things: readonly Thing[],
 ): Promise<{ readonly database: Database | null; readonly queue: Queue | null }> {
-  const needsDatabase = things.some((thing) => thing.kind === 'row' || thing.kind === 'history');
-  const needsQueue = things.some((thing) => thing.kind === 'message' || thing.kind === 'queue-keys');
+  const needsDatabase = things.some(
+    (thing) =>
+      thing.kind === 'row' || thing.kind === 'history' || (thing.kind === 'upload' && thing.table !== null),
+  );
+  const needsQueue = things.some(
+    (thing) =>
+      thing.kind === 'message' ||
+      thing.kind === 'queue-keys' ||
+      (thing.kind === 'upload' && thing.table === null),
+  );
   const { url } = settings.database;
   let database: Database | null = null;
   let queue: Queue | null = null;
@@ -121,6 +129,8 @@ function describeThing(thing: Thing): string {
       return `history trigger on ${thing.table}`;
     case 'message':
       return `message ${thing.messageId} in ${thing.queueName}`;
+    case 'upload':
+      return `what the API made of the files ${thing.text}…`;
     case 'queue-keys':
       return `bookkeeping of the queue ${thing.queueName}`;
     case 'process':

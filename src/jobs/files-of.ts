@@ -1,7 +1,8 @@
-/** The paths with the run's token in the text of a files column, whatever its form (JSON, array, list). */
-export function filesIn(text: string | null, token: string): readonly string[] {
+/** The paths in the text of a files column that contain one of the texts, whatever its form (JSON, array, list). */
+export function filesOf(text: string | null, wanted: readonly string[]): readonly string[] {
   if (text === null) return [];
-  return [...new Set(stringsOf(text).filter((path) => path.includes(token)))].sort();
+  const paths = stringsOf(text).filter((path) => wanted.some((each) => path.includes(each)));
+  return [...new Set(paths)].sort();
 }
 
 function stringsOf(text: string): readonly string[] {
