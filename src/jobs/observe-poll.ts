@@ -4,6 +4,7 @@
  */
 import { environmentError, isUserError } from '../core/errors.ts';
 import type { Observer, ObserverSink } from './observer.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import type { ReadRows } from './read-rows.ts';
 
 export interface PollOptions {
@@ -20,7 +21,6 @@ export function observeByPolling(options: PollOptions, sink: ObserverSink): Obse
   const jobs = [...options.jobs];
   const digests = new Map<string, string>();
   let closed = false;
-  let looking: Promise<void> = Promise.resolve();
   let failure: { readonly sinceMs: number; readonly error: Error; readonly told: string } | null = null;
   let lost: Error | null = null;
 
@@ -40,11 +40,7 @@ export function observeByPolling(options: PollOptions, sink: ObserverSink): Obse
       }
     }
   };
-  const catchUp = (): Promise<void> => {
-    const next = looking.then(look, look);
-    looking = next.catch(() => undefined);
-    return next;
-  };
+  const catchUp = oneAtATime(look);
   const onFailure = (reason: unknown): void => {
     if (closed) return;
     const error = reason instanceof Error ? reason : new Error(String(reason));
@@ -82,7 +78,7 @@ export function observeByPolling(options: PollOptions, sink: ObserverSink): Obse
     async [Symbol.asyncDispose]() {
       closed = true;
       clearTimeout(timer);
-      await looking;
+      await catchUp().catch(() => undefined);
     },
   };
 }

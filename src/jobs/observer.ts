@@ -19,10 +19,10 @@ export interface ObservedStranger {
 }
 
 export interface ObserverSink {
-  version(version: ObservedVersion): void;
-  stranger(stranger: ObservedStranger): void;
-  /** The observer cannot go on; what it saw so far stands. */
-  failed(reason: string): void;
+  readonly version: (version: ObservedVersion) => void;
+  readonly stranger: (stranger: ObservedStranger) => void;
+  /** Something was or may have been missed, or the observer cannot go on; what it saw so far stands. Once a trouble. */
+  readonly failed: (reason: string) => void;
 }
 
 export interface Observer extends AsyncDisposable {

@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventBody, Thing } from '../core/event.ts';
 import { deleteRow, deleteRowsCarrying } from '../jobs/read-rows.ts';
-import { removeHistory } from '../jobs/observe-trigger.ts';
+import { removeHistory } from '../jobs/history-objects.ts';
 import type { Database } from '../jobs/database.ts';
 import type { Queue } from '../queues/queue.ts';
 import { killTree } from '../workers/kill-tree.ts';
@@ -66,7 +66,7 @@ async function removeThing(thing: Thing, { database, queue }: CleanUpMeans): Pro
     case 'folder':
       return rm(thing.path, { recursive: true, force: true });
     case 'history':
-      return removeHistory(needed(database, 'the database'), thing.table, thing.suffix);
+      return removeHistory(needed(database, 'the database'), thing.suffix);
     case 'row':
       return deleteRow(needed(database, 'the database'), thing.table, thing.idColumn, thing.id);
     case 'upload':

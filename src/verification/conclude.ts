@@ -2,6 +2,7 @@
 import { environmentError } from '../core/errors.ts';
 import { isTerminal } from '../core/event.ts';
 import { changesOf, createHistory } from '../core/history.ts';
+import { readSubject } from './after-gone.ts';
 import { jobsCarrying, readJobs } from './job-rows.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
 import type { Database } from '../jobs/database.ts';
@@ -12,15 +13,18 @@ export async function countRows(run: InFlight): Promise<void> {
   const { id, role, files } = run.subject;
   if (run.queue.api !== undefined && files.length === 0) return;
   const rows = await jobsCarrying(run, run.queue.api === undefined ? [fileToken(run)] : files);
-  if (run.database === null && (rows === null || !rows.some((row) => row.id === id))) {
+  if (typeof rows === 'string' && run.database !== null) {
+    record(run, { kind: 'note', code: 'rows-not-counted', text: rows });
+    return;
+  }
+  if (typeof rows === 'string' || (run.database === null && !rows.some((row) => row.id === id))) {
     const reason =
-      rows === null
-        ? 'there is no access to the database, and the API is not set up to list its jobs (queue.list)'
+      typeof rows === 'string'
+        ? rows
         : 'there is no access to the database, and the list of the API does not show the job itself';
     record(run, { kind: 'rows:not-counted', job: id, reason });
     return;
   }
-  if (rows === null) return;
   const own = new Set(files);
   const carrying = rows
     .map((row) => ({ id: row.id, files: row.files.filter((file) => own.has(file)) }))
@@ -69,13 +73,19 @@ async function queryEffects(database: Database, sql: string, job: string) {
   });
 }
 
-/** Compares the row with its last recorded version: a trigger that did not fire (replica mode, a disabled trigger) shows here. */
+/**
+ * Compares the row with its recorded versions: a trigger that did not fire (replica mode, a disabled trigger, TRUNCATE)
+ * shows here, and what is there instead is recorded. A version that came while we looked is as good as the last one.
+ */
 export async function checkObservation(run: InFlight): Promise<void> {
+  await run.observer.catchUp();
+  const before = subjectChanges(run).length;
   const { rows } = await readJobs(run, [run.subject.id]);
   await run.observer.catchUp();
   const changes = subjectChanges(run);
-  const recorded = changes.at(-1)?.values?.digest;
-  const complete = rows.get(run.subject.id)?.digest === recorded;
+  const there = rows.get(run.subject.id)?.digest;
+  const complete = changes.slice(Math.max(0, before - 1)).some((version) => version.values?.digest === there);
+  if (!complete) await readSubject(run);
   record(run, { kind: 'observer:checked', job: run.subject.id, complete, versions: changes.length });
 }
 

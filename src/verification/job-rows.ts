@@ -17,12 +17,15 @@ export async function readJobs(run: Connected, ids: readonly string[]): Promise<
   return { rows, databaseAtMs: Math.round(run.recorder.wallClockMs()) };
 }
 
-/** The jobs that carry files with one of the texts. `null`: nothing tells. */
+/** The jobs that carry files with one of the texts, or the reason why nothing tells. */
 export async function jobsCarrying(
   run: Connected,
   texts: readonly string[],
-): Promise<readonly CarrierRow[] | null> {
+): Promise<readonly CarrierRow[] | string> {
   const { database, table, queue } = run;
   if (database !== null && table !== null) return rowsCarrying(database, table, texts);
-  return (await queue.api?.carrying(texts)) ?? null;
+  const listed = await queue.api?.carrying(texts);
+  return (
+    listed ?? 'there is no access to the database, and the API is not set up to list its jobs (queue.list)'
+  );
 }

@@ -3,7 +3,8 @@ import { environmentError } from '../core/errors.ts';
 import type { Connection } from '../core/event.ts';
 import { migrationHint } from './migration-hint.ts';
 import { openDatabase, type Database } from '../jobs/database.ts';
-import { planRow, refuseUnfilled } from '../jobs/insert.ts';
+import { examineDatabase } from '../jobs/examine.ts';
+import { planRow, refuseUnfilled } from '../jobs/plan-row.ts';
 import { measureClock } from '../jobs/read-rows.ts';
 import { inspectTable, type JobTable } from '../jobs/table.ts';
 import { openQueue } from '../queues/index.ts';
@@ -44,17 +45,7 @@ async function openJobTable(
   onOpened({ database });
   const table = await checkDatabase(run, database);
   onOpened({ table });
-  const pooled = await isPooled(databaseUrl, database);
-  if (pooled) {
-    record(run, {
-      kind: 'preflight:checked',
-      check: 'pooler',
-      status: 'warning',
-      text: 'a connection pooler stands in between: connections do not tell which worker writes',
-      remedy: "name the server's own port in --database-url if you can",
-    });
-  }
-  return { database, table, pooled };
+  return { database, table, pooled: database.pooled };
 }
 
 /** For a table that is its own queue. */
@@ -103,53 +94,13 @@ async function checkDatabase(run: RunContext, database: Database): Promise<JobTa
     status: 'ok',
     text: `table ${table.name} found, ${columns}`,
   });
-  await checkPrivileges(run, database, table);
+  for (const shortcoming of await examineDatabase(database, table)) {
+    record(run, { kind: 'preflight:checked', status: 'warning', ...shortcoming });
+  }
+  const { jobs, queue } = run.settings;
   // Where the service makes the row itself, it knows what goes into it.
-  if (run.settings.queue.http === undefined) {
-    refuseUnfilled(table, planRow(table, run.settings.jobs, { id: '', files: [] }));
-  }
+  if (queue.http === undefined) refuseUnfilled(table, jobs, planRow(table, jobs, { id: '', files: [] }));
   return table;
-}
-
-async function checkPrivileges(run: RunContext, database: Database, table: JobTable): Promise<void> {
-  const wanted = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
-  const { rows } = await database.query<{ privilege: string; granted: boolean }>(
-    `select p as privilege, has_table_privilege($1, p) as granted from unnest($2::text[]) p`,
-    [table.sql, wanted],
-  );
-  const missing = rows.filter((row) => !row.granted).map((row) => row.privilege);
-  if (missing.includes('SELECT') || missing.includes('INSERT') || missing.includes('DELETE')) {
-    throw environmentError(
-      'table-privileges',
-      `the database user lacks ${missing.join(', ')} on ${table.name}`,
-      `grant select, insert, update, delete on ${table.name} to the user in the database URL`,
-    );
-  }
-  if (missing.includes('UPDATE')) {
-    record(run, {
-      kind: 'preflight:checked',
-      check: 'hold',
-      status: 'warning',
-      text: `without UPDATE on ${table.name} the job cannot be held for a person`,
-    });
-  }
-}
-
-/**
- * A pooler hands the same server connection to one client after the other. So: two connections of ours, one after the
- * other, that reach the same backend prove one; a direct server starts a backend for each.
- */
-async function isPooled(url: string, database: Database): Promise<boolean> {
-  const backends: string[] = [];
-  for (let round = 0; round < 2; round += 1) {
-    const probe = await openDatabase(url, database.address);
-    const { rows } = await probe.query<{ backend: string }>(
-      `select pid || '@' || coalesce(backend_start::text, '') as backend from pg_stat_activity where pid = pg_backend_pid()`,
-    );
-    backends.push(rows[0]?.backend ?? `unknown ${round}`);
-    await probe[Symbol.asyncDispose]();
-  }
-  return backends[0] === backends[1];
 }
 
 async function checkQueue(run: Connected): Promise<void> {

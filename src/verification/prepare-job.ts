@@ -2,12 +2,15 @@
 import { join } from 'node:path';
 import type { JobRole } from '../core/event.ts';
 import { makeDummyFiles } from '../jobs/dummy-files.ts';
-import { insertJob, planRow, refuseUnfilled, reserveId } from '../jobs/insert.ts';
+import { HISTORY_SCHEMA } from '../jobs/history-objects.ts';
+import { insertJob } from '../jobs/insert.ts';
 import { observeByPolling } from '../jobs/observe-poll.ts';
-import { HISTORY_SCHEMA, observeByTrigger } from '../jobs/observe-trigger.ts';
+import { observeByTrigger } from '../jobs/observe-trigger.ts';
 import type { Observer, ObserverSink } from '../jobs/observer.ts';
+import { planRow, refuseUnfilled } from '../jobs/plan-row.ts';
 import { environmentError } from '../core/errors.ts';
 import { readRows, type ReadRows } from '../jobs/read-rows.ts';
+import { reserveId } from '../jobs/reserve-id.ts';
 import { record, type Connected, type JobOnHand } from './context.ts';
 import { readJobs } from './job-rows.ts';
 
@@ -26,10 +29,7 @@ export async function reserveIds(run: Connected): Promise<ReservedIds> {
   const { database, table } = run;
   if (run.queue.api !== undefined || database === null || table === null) return ids;
   for (const role of ROLES) {
-    let id = await reserveId(database, table);
-    // Without a sequence the next free number is the same until a row takes it.
-    if ([...ids.values()].includes(id)) id = String(BigInt(id) + BigInt(ids.size));
-    ids.set(role, id);
+    ids.set(role, await reserveId(database, table, [...ids.values()]));
   }
   return ids;
 }
@@ -132,7 +132,7 @@ export async function createJob(run: Connected, ids: ReservedIds, role: JobRole)
   const id = ids.get(role);
   if (id === undefined) throw new Error(`no id was reserved for the ${role}`);
   const planned = planRow(table, settings.jobs, { id, files });
-  refuseUnfilled(table, planned);
+  refuseUnfilled(table, settings.jobs, planned);
   record(run, { kind: 'made', thing: { kind: 'row', table: table.sql, idColumn: table.idColumn.name, id } });
   await insertJob(database, table, planned);
   const status = planned.values.get(table.statusColumn.name);

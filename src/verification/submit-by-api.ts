@@ -126,7 +126,8 @@ async function ownFiles(run: Connected, id: string, prefix: string): Promise<rea
   if (files === null) return [];
   const kept = files.filter((file) => file.includes(prefix));
   if (kept.length > 0 || files.length === 0) return kept;
-  const carriers = (await jobsCarrying(run, files)) ?? [];
+  const carriers = await jobsCarrying(run, files);
+  if (typeof carriers === 'string') return [];
   const same = carriers.some((row) => row.id !== id && files.every((file) => row.files.includes(file)));
   return same ? [] : files;
 }
@@ -134,8 +135,8 @@ async function ownFiles(run: Connected, id: string, prefix: string): Promise<rea
 /** For a submission whose answer did not tell the id: the job that carries the files, if it shows itself. */
 async function findByFiles(run: Connected, prefix: string): Promise<string | null> {
   const found = await until(run, SHOWS_ITSELF_TIMEOUT_MS, SHOWS_ITSELF_INTERVAL_MS, async () => {
-    const jobs = await jobsCarrying(run, [prefix]).catch(() => null);
-    if (jobs === null) return null;
+    const jobs = await jobsCarrying(run, [prefix]).catch(() => '');
+    if (typeof jobs === 'string') return null;
     return jobs[0]?.id;
   });
   return found ?? null;
