@@ -1,6 +1,6 @@
 /** `run --queue http` from outside, on the bundled extraction service: its API, its queue and its worker. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'pg';
@@ -73,35 +73,38 @@ async function run(
     readyPattern: 'ready',
     env: { DATABASE_URL: postgres.url },
   };
-  const config = { queue: { kind: 'http', ...queue }, worker, autoRestart: true };
+  const config = { queue: { kind: 'http', ...queue }, worker, autoRestart: true, settle: '1s' };
   await writeFile(join(folder, 'verify-restart.config.json'), JSON.stringify(config));
-  const { DATABASE_URL: _, VERIFY_RESTART_TOKEN: __, ...env } = process.env;
-  const child = spawn(process.execPath, [join(ROOT, 'bin/verify-restart.js'), 'run', '--files', '4'], {
-    cwd: folder,
-    env: {
-      ...env,
-      ...(options.withDatabase ? { DATABASE_URL: postgres.url } : {}),
-      ...(options.token === undefined ? {} : { VERIFY_RESTART_TOKEN: options.token }),
-    },
+  const env: Record<string, string> = {};
+  if (options.withDatabase) env['DATABASE_URL'] = postgres.url;
+  if (options.token !== undefined) env['VERIFY_RESTART_TOKEN'] = options.token;
+  const [result] = await Promise.all([runIn(folder, env, ['run', '--files', '4']), options.onStart?.()]);
+  return result;
+}
+
+async function runIn(
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): Promise<Run> {
+  const { DATABASE_URL: _, VERIFY_RESTART_TOKEN: __, ...outer } = process.env;
+  const child = spawn(process.execPath, [join(ROOT, 'bin/verify-restart.js'), ...args], {
+    cwd,
+    env: { ...outer, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const started = options.onStart?.();
-  const [stdout, stderr] = [child.stdout, child.stderr].map((stream) => stream.setEncoding('utf8').toArray());
-  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
-  await started;
-  const result = {
-    code,
-    stdout: (await stdout)?.join('') ?? '',
-    stderr: (await stderr)?.join('') ?? '',
-    journal: await readJournals(),
-  };
-  for (const text of [result.stdout, result.stderr, result.journal])
-    expect(text).not.toMatch(/nobody-may-see/);
-  const events = result.journal
+  const output = [child.stdout, child.stderr].map((stream) => stream.setEncoding('utf8').toArray());
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('exit', resolve);
+  });
+  const [stdout = '', stderr = ''] = (await Promise.all(output)).map((chunks) => chunks.join(''));
+  const journal = await readJournals();
+  for (const text of [stdout, stderr, journal]) expect(text).not.toMatch(/nobody-may-see/);
+  const events = journal
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Event);
-  return { ...result, events };
+  return { code, stdout, stderr, events };
 }
 
 async function readJournals(): Promise<string> {
@@ -268,3 +271,41 @@ test(
     expect([await rowsLeft(), await uploadsLeft(), await messagesLeft()]).toEqual([0, [], 0]);
   },
 );
+
+test('the config of docs/http.md, as it is written there', { timeout: 60_000 }, async () => {
+  const url = await startService();
+  const page = await readFile(join(ROOT, 'docs/http.md'), 'utf8');
+  const [, config = ''] = /^```ts\n([^]*?)^```$/m.exec(page) ?? [];
+  await writeFile(join(folder, 'verify-restart.config.ts'), config);
+  const { code, stdout } = await runIn(folder, {
+    DATABASE_URL: postgres.url,
+    API_URL: url,
+    API_USER: 'u',
+    API_PASSWORD: PASSWORD,
+    WORKER,
+  });
+  expect(stdout).toContain('VERIFIED');
+  expect(code).toBe(0);
+  expect([await rowsLeft(), await uploadsLeft(), await messagesLeft()]).toEqual([0, [], 0]);
+});
+
+test('what a run left that was killed is removed by cleanup', { timeout: 60_000 }, async () => {
+  const url = await startService();
+  const config = { queue: { kind: 'http', url, token: TOKEN, remove: {}, list: {} } };
+  await writeFile(join(folder, 'verify-restart.config.json'), JSON.stringify(config));
+  // As it stands in the journal of a run that was killed while it waited for the answer of the API.
+  const text = 'verify-restart-20260101-000000-abcdef-subject-';
+  const form = new FormData();
+  form.append('files', new Blob(['%PDF-1.4']), `${text}file-1.pdf`);
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  expect((await fetch(`${url}/extraction/bulk`, { method: 'POST', headers, body: form })).status).toBe(202);
+  const things = [{ kind: 'upload', queue: 'http', queueName: 'x', table: null, filesColumn: null, text }];
+  const run = join(folder, '.verify-restart', '20260101-000000-abcdef');
+  await mkdir(run, { recursive: true });
+  const lines = things.map((thing, seq) => `${JSON.stringify({ kind: 'made', thing, seq, atMs: 0 })}\n`);
+  await writeFile(join(run, 'journal.ndjson'), lines.join(''));
+  const { code, stdout } = await runIn(folder, {}, ['cleanup']);
+  expect(stdout).toContain(`removed  what the API made of the files ${text}…`);
+  expect(code).toBe(0);
+  expect([await rowsLeft(), await uploadsLeft(), await messagesLeft()]).toEqual([0, [], 0]);
+});

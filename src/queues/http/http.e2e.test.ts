@@ -5,12 +5,10 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { httpSettings } from '../../config/http-settings.ts';
-import type { CheckedConfig } from '../../config/schema.ts';
-import type { QueueSettings } from '../../config/settings.ts';
 import { UserError } from '../../core/errors.ts';
 import { findFreePort } from '../../embedded/free-port.ts';
 import { labContext } from '../../testing/bullmq-lab.ts';
+import { httpLabSettings, type ApiConfig } from '../../testing/http-lab.ts';
 import { serve } from '../../testing/web-server.ts';
 import { openQueue } from '../index.ts';
 import type { Queue, Submission } from '../queue.ts';
@@ -37,38 +35,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-type ApiConfig = NonNullable<CheckedConfig['queue']>;
-
-function settingsOf(url: string, queue: ApiConfig): QueueSettings {
-  const variables = {};
-  const sources = {
-    flags: {},
-    variables,
-    config: { queue },
-    configName: 'c',
-    configFolder: '/',
-    cwd: '/',
-    env: {},
-  };
-  return {
-    kind: 'http',
-    backend: 'redis',
-    url,
-    name: 'extraction',
-    task: 't',
-    payload: () => null,
-    prefix: '',
-    schema: '',
-    http: httpSettings(sources, url),
-  };
-}
-
 function open(
   url: string,
   config: ApiConfig = {},
   onSecret: (secret: string) => void = () => undefined,
 ): Promise<Queue> {
-  return openQueue(settingsOf(url, { token: TOKEN, ...config }), { ...labContext(500), onSecret });
+  return openQueue(httpLabSettings(url, { token: TOKEN, ...config }), { ...labContext(500), onSecret });
 }
 
 function json(
@@ -285,7 +257,7 @@ describe('the login', () => {
     let token = 'token-1-nobody-may-see';
     const secrets: string[] = [];
     await using server = await serve(api(() => token));
-    await using queue = await openQueue(settingsOf(server.url, { login }), {
+    await using queue = await openQueue(httpLabSettings(server.url, { login }), {
       ...labContext(500),
       onSecret: (secret) => secrets.push(secret),
     });
@@ -310,7 +282,7 @@ describe('the login', () => {
   test('can be a form', async () => {
     await using server = await serve(api(() => 'some-token'));
     await using queue = await openQueue(
-      settingsOf(server.url, { login: { ...login, encoding: 'form' } }),
+      httpLabSettings(server.url, { login: { ...login, encoding: 'form' } }),
       labContext(500),
     );
     await queue.submit(submission);
@@ -338,7 +310,7 @@ describe('the login', () => {
     ],
   ])('%s', async (_name, listener, code, message) => {
     await using server = await serve(listener);
-    await using queue = await openQueue(settingsOf(server.url, { login }), labContext(500));
+    await using queue = await openQueue(httpLabSettings(server.url, { login }), labContext(500));
     const error = await errorOf(queue.submit(submission));
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
@@ -375,7 +347,7 @@ describe('the checks of the preflight', () => {
     await using server = await serve(guarded);
     await using wrong = await open(server.url, { token: 'another-token' });
     expect((await errorOf(wrong.checks?.() ?? Promise.resolve())).message).toMatch(/rejects the token/);
-    await using none = await openQueue(settingsOf(server.url, {}), labContext(500));
+    await using none = await openQueue(httpLabSettings(server.url, {}), labContext(500));
     expect((await errorOf(none.checks?.() ?? Promise.resolve())).message).toMatch(/wants a token/);
   });
 

@@ -57,7 +57,7 @@ export function refusal(client: Client, answer: Answer, hasToken: boolean): User
   if (status >= 500) {
     return fail('api-failed', `the API failed (${status})${said}`, "see the service's log");
   }
-  return fail('api-rejected', `the API answers ${status}${said}`, "see the service's log");
+  return fail('api-rejected', `the API refuses this (${status})${said}`, "see the service's log");
 }
 
 function redirected(
