@@ -132,6 +132,9 @@ export interface TargetSummary {
   readonly queueName: string;
   readonly task: string;
   readonly worker: string;
+  /** Where it is, without credentials; absent where the run starts one of its own. */
+  readonly database?: string;
+  readonly broker?: string;
 }
 
 /** What happened, without its time. One line of doc for each. */
@@ -156,6 +159,8 @@ export type EventBody =
       readonly backoff: { readonly baseMs: number; readonly factor: number } | null;
       readonly levels: Readonly<Record<string, CriterionLevel>>;
       readonly journal: string;
+      /** The process that runs it: as long as it lives, nobody else cleans up. */
+      readonly harness?: { readonly pid: number; readonly startToken: string };
     }
   /** A step of the seven began. */
   | { readonly kind: 'step:started'; readonly step: Step }

@@ -55,7 +55,7 @@ function inOrder(things: readonly Thing[]): readonly Thing[] {
 }
 
 /** A worker's marker is `<run id>#<incarnation>`; a server's is its folder or its address. */
-function isWorker(thing: Extract<Thing, { kind: 'process' }>): boolean {
+export function isWorker(thing: Extract<Thing, { kind: 'process' }>): boolean {
   return /#\d+$/.test(thing.marker);
 }
 

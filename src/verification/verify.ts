@@ -47,7 +47,9 @@ import { scenarioOf } from './scenarios.ts';
 import { settle } from './settle.ts';
 import { triggerJob } from './trigger-job.ts';
 import { awaitWaitingWitness, runEndedWitness, submitWaitingWitness } from './witnesses.ts';
+import { describeUrl } from '../config/server-address.ts';
 import { describeStrikeAt } from '../config/strike-at.ts';
+import { readProcess } from '../workers/process-table.ts';
 
 export interface VerifyHost {
   readonly toolVersion: string;
@@ -237,6 +239,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     onSecret: (secret) => void secrets.push(secret),
     disarmed: host.disarmed ?? false,
   };
+  const harness = await readProcess(process.pid);
   record(run, {
     kind: 'run:started',
     runId: id,
@@ -256,6 +259,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
       queueName: settings.queue.name,
       task: settings.queue.task,
       worker: settings.worker.command ?? settings.worker.startCommand ?? '',
+      ...(host.environment === undefined ? addressesOf(settings) : {}),
     },
     files: settings.files,
     fileMode: settings.fileMode,
@@ -263,10 +267,21 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     backoff: settings.backoff,
     levels: settings.criteria,
     journal: relative(process.cwd(), journal),
+    ...(harness === null ? {} : { harness: { pid: harness.pid, startToken: harness.startToken } }),
   });
   record(run, { kind: 'made', thing: { kind: 'folder', path: temporaryFolder } });
   await mkdir(temporaryFolder, { mode: 0o755 });
   return run;
+}
+
+function addressesOf({ database, queue }: Settings): {
+  readonly database?: string;
+  readonly broker?: string;
+} {
+  return {
+    ...(database.url === null ? {} : { database: describeUrl(database.url) }),
+    ...(queue.url === null ? {} : { broker: describeUrl(queue.url) }),
+  };
 }
 
 /** Every credential in the settings, so that none can come out in an event, a log or a message. */
