@@ -32,9 +32,11 @@ export function openConsoleView(options: ConsoleOptions): ConsoleView {
   const palette = paletteFor(stream, options.colour);
   const width = Math.min(stream.isTTY ? stream.columns || DEFAULT_WIDTH : DEFAULT_WIDTH, WIDEST);
   const view = progressView({ palette, width, verbose: options.verbosity === 'verbose' });
-  const spinner = stream.isTTY ? ora({ stream, discardStdin: false, indent: 1 }) : null;
+  const spinner = stream.isTTY ? ora({ stream, discardStdin: false }) : null;
   const quiet = options.verbosity === 'quiet';
+  /** While a person is asked, lines wait: they would be written into the prompt. */
   let paused = false;
+  const waiting: string[] = [];
 
   const print = (text: string): void => {
     spinner?.stop();
@@ -42,14 +44,17 @@ export function openConsoleView(options: ConsoleOptions): ConsoleView {
   };
   return {
     onEvent(event) {
-      const lines = view.add(event);
-      if (!quiet && lines.length > 0) print(lines.join('\n'));
-      if (!quiet && !paused) showWaiting(spinner, view.waiting());
       if (event.kind === 'operator:answered') paused = false;
+      waiting.push(...view.add(event));
+      if (paused || quiet) return;
+      if (waiting.length > 0) print(waiting.splice(0).join('\n'));
+      showWaiting(spinner, view.waiting());
     },
     onJudged(report) {
       spinner?.stop();
-      stream.write(renderResults(report, { palette, width, repeatCommand: options.repeatCommand }));
+      const { repeatCommand } = options;
+      const verbose = options.verbosity === 'verbose';
+      stream.write(renderResults(report, { palette, width, repeatCommand, verdictOnly: quiet, verbose }));
     },
     say: print,
     pause() {

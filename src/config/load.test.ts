@@ -100,6 +100,7 @@ test('with nothing but a database, everything is at its default', async () => {
       stopGraceMs: 10_000,
     },
     effectsSql: null,
+    backoff: null,
     criteria: {},
     scenarios: {},
     autoRestart: false,
@@ -626,7 +627,7 @@ describe('values that are refused', () => {
   test.each<[RawFlags, string, string, string]>([
     [{ queue: 'bulmq' }, 'unknown-value', '--queue is "bulmq"', 'did you mean "bullmq"?'],
     [{ queue: 'celery' }, 'not-available', '--queue is "celery"', 'available now: bullmq'],
-    [{ queue: 'none' }, 'not-available', '--queue is "none"', 'available now: bullmq'],
+    [{ queue: 'sql' }, 'not-available', '--queue is "sql"', 'available now: bullmq'],
     [{ queueBackend: 'postgre' }, 'unknown-value', '--queue-backend is "postgre"', '"postgres"'],
     [{ scenario: 'crsh' }, 'unknown-value', '--scenario is "crsh"', 'did you mean "crash"?'],
     [
@@ -635,7 +636,6 @@ describe('values that are refused', () => {
       '--scenario is "freeze"',
       'crash, graceful, graceful-group, deploy',
     ],
-    [{ scenario: 'all' }, 'not-available', '--scenario is "all"', 'available now'],
     [{ scenario: 'toString' }, 'unknown-value', '--scenario is "toString"', 'valid: crash'],
     [{ strikeAt: 'progres' }, 'invalid-strike-at', '--strike-at is "progres"', '"progress"'],
     [{ files: '0' }, 'invalid-number', '--files is "0"', '1 to 1000'],

@@ -14,8 +14,8 @@
  *    worker's; what is written before that is the old worker's where the harness alone starts workers and had started
  *    no other yet.
  *
- * Where the harness's workers do carry their names, a new connection without one is not taken for a new worker: then
- * an unknown consumer is the likelier writer. A write of the dead that the hold had kept back is the dead's, however
+ * Where all that the harness's first worker wrote carried its name, a new connection without one is not taken for a new
+ * worker: then an unknown consumer is the likelier writer. A write of the dead that the hold had kept back is the dead's, however
  * late it lands. What none of these decides is `null`: unattributed, and said so; it proves nothing.
  */
 import type { EventOf, Writer } from './event.ts';
@@ -49,11 +49,10 @@ export function attributeWrites(history: History): (version: RowVersion) => Attr
   const uses = usesOfConnections(history);
   const artefacts = artefactsOfHold(history);
   const pooled = last(history, 'observer:started')?.pooled ?? false;
-  const named = history
-    .of('row:version')
-    .some(({ writer }) => writer !== undefined && incarnationOfName(writer.applicationName) !== null);
-  const isStrangerToNames = (attribution: Attribution | null): boolean =>
-    named && lives.auto && attribution !== null && attribution.incarnation > 1;
+  const unseen = areConnectionsUnseen(history);
+  const strangers = writersAreKnown(history);
+  const known = (attribution: Attribution | null): Attribution | null =>
+    strangers && attribution !== null && attribution.incarnation > 1 ? null : attribution;
 
   return (version) => {
     // A look tells what is there, not who made it so.
@@ -62,19 +61,15 @@ export function attributeWrites(history: History): (version: RowVersion) => Attr
       return { incarnation: Math.max(1, lives.goneBefore(version.seq)), by: 'connection' };
     }
     const { writer } = version;
-    if (writer === undefined) return byAbsence(lives, version.seq, pooled);
+    if (writer === undefined) return byAbsence(lives, version.seq, unseen);
     const byName = incarnationOfName(writer.applicationName);
     if (byName !== null) return { incarnation: byName, by: 'application-name' };
-    if (pooled) {
-      const attribution = byAbsence(lives, version.seq, true);
-      return isStrangerToNames(attribution) ? null : attribution;
-    }
+    if (pooled) return known(byAbsence(lives, version.seq, true));
     const connection = connectionOf(writer);
     const owner = owners.get(connection);
     if (owner !== undefined) return owner === null ? null : { incarnation: owner, by: 'process' };
     const use = uses.get(connection) ?? { firstSeq: version.seq, lastSeq: version.seq };
-    const attribution = byConnection(lives, writer, use);
-    return isStrangerToNames(attribution) ? null : attribution;
+    return known(byConnection(lives, writer, use));
   };
 }
 
@@ -114,15 +109,35 @@ function livesOf(history: History): Lives {
   };
 }
 
-/** `proof` by processes alone leaves a statement that the server is still finishing for the dead. */
-function isSurelyGone(gone: EventOf<'worker:gone'>, pooled: boolean): boolean {
-  return gone.proof === 'processes' && (gone.connectionsGone || pooled);
+/** Behind a pooler, or without access to the database, the connections of a worker tell nothing of it. */
+export function areConnectionsUnseen(history: History): boolean {
+  const pooled = last(history, 'observer:started')?.pooled ?? false;
+  return pooled || first(history, 'clock:measured') === undefined;
 }
 
-function byAbsence(lives: Lives, seq: number, pooled: boolean): Attribution | null {
+/**
+ * Whether the harness's own workers can be told by the names that it gave them: all that was written before the first of
+ * them was gone carried one. A write without one is then somebody else's.
+ */
+export function writersAreKnown(history: History): boolean {
+  if (first(history, 'run:started')?.restartBy !== 'auto') return false;
+  const goneSeq = first(history, 'worker:gone')?.seq ?? Number.POSITIVE_INFINITY;
+  const names = history
+    .of('row:version')
+    .filter(({ seq, operation, writer }) => seq < goneSeq && operation !== 'insert' && writer !== undefined)
+    .map(({ writer }) => incarnationOfName(writer?.applicationName ?? ''));
+  return names.length > 0 && !names.includes(null);
+}
+
+/** `proof` by processes alone leaves a statement that the server is still finishing for the dead. */
+function isSurelyGone(gone: EventOf<'worker:gone'>, unseen: boolean): boolean {
+  return gone.proof === 'processes' && (gone.connectionsGone || unseen);
+}
+
+function byAbsence(lives: Lives, seq: number, unseen: boolean): Attribution | null {
   const old = lives.goneBefore(seq);
   const gone = lives.gone(old);
-  if (gone !== undefined && !isSurelyGone(gone, pooled)) return null;
+  if (gone !== undefined && !isSurelyGone(gone, unseen)) return null;
   const incarnation = old + 1;
   const alone = lives.auto && !lives.startedBefore(incarnation + 1, seq);
   return gone !== undefined || alone ? { incarnation, by: 'absence' } : null;

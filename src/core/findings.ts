@@ -8,6 +8,7 @@ import type { JobState } from './event.ts';
 export interface FindingArguments {
   'never-observed': { job: string };
   'row-in-every-observation': { versions: number; source: 'trigger' | 'poll' };
+  'followed-late': Record<string, never>;
   'row-gone': { atMs: number; incarnation: number | null };
   'observation-incomplete': { versions: number };
   'observed-by-polling': { unseen: string };
@@ -83,6 +84,7 @@ export interface FindingArguments {
   'further-messages': { messages: number };
   'messages-not-counted': Record<string, never>;
   'rows-not-counted': Record<string, never>;
+  'rows-not-visible': { reason: string };
 
   'no-end-to-compare': Record<string, never>;
   'ended-as-expected': { state: JobState };
@@ -91,10 +93,50 @@ export interface FindingArguments {
   'expected-end-unknown': { state: JobState; error: string };
   'cancelled-by-others': Record<string, never>;
 
-  'stayed-final': { state: JobState };
-  'left-final-state': { state: JobState; now: JobState; incarnation: number | null; afterMs: number };
-  'changed-after-end': { state: JobState; columns: string; incarnation: number | null; afterMs: number };
-  'other-columns-changed': { changes: number };
+  'no-progress-column': Record<string, never>;
+  'progress-went-down': { before: number; after: number | null; incarnation: number | null };
+  'effects-are-whole': Record<string, never>;
+  'progress-rose': { highest: number };
+  'effects-not-counted': Record<string, never>;
+  'effects-not-comparable': Record<string, never>;
+  'effect-repeated': { item: string; count: number };
+  'effect-missing': { item: string };
+  'effects-once': { items: number };
+  'changed-after-end': {
+    state: JobState;
+    now: string;
+    columns: string;
+    afterMs: number;
+    incarnation: number | null;
+  };
+  'not-settled': Record<string, never>;
+  'unchanged-after-end': { forMs: number };
+  'older-wrote-after-newer': { older: number; newer: number; status: string };
+  'older-claim-returned': { claim: string; after: string };
+  'writers-in-order': { claims: number };
+  'no-retry-column': Record<string, never>;
+  'retries-went-down': { before: number; after: number; incarnation: number | null };
+  'retries-over-limit': { count: number; most: number };
+  'retries-burnt': { spent: number; restarts: number };
+  'retries-counted': { count: number };
+  'broker-not-asked': Record<string, never>;
+  'broker-hidden': { reason: string };
+  'row-and-queue-disagree': { state: JobState; broker: string };
+  'still-in-queue': { broker: string; due: string };
+  'messages-left': { messages: number };
+  'no-witnesses': Record<string, never>;
+  'witnesses-well': { waited: number };
+  'ended-witness-touched': { before: string; after: string };
+  'waiting-witness-gone': Record<string, never>;
+  'waiting-witness-stuck': { status: string };
+  'waiting-witness-not-awaited': { status: string };
+  'waiting-witness-twice': { times: number };
+  'nothing-retried': Record<string, never>;
+  'backoff-unknown': { retries: number };
+  'retry-counted-twice': { retry: number; step: number };
+  'retried-too-early': { retry: number; waitedMs: number; leastMs: number };
+  'retry-never-came': { retry: number };
+  'backoff-kept': { retries: number };
 
   'criterion-threw': { message: string };
 }

@@ -6,7 +6,7 @@ import { finding, type Finding } from './findings.ts';
 import { last, type History, type RowVersion } from './history.ts';
 
 /** Errors by which PostgreSQL tells that a statement waited too long for a lock, or ran too long while waiting. */
-const WAITED_TOO_LONG = /lock timeout|statement timeout|55P03|57014/i;
+const WAITED_TOO_LONG = /lock timeout|could not obtain lock|(?:statement|transaction) timeout|55P03|57014/i;
 
 /** Why what the row shows may be the hold's doing; `undefined`: there was none, or it did no harm that can be seen. */
 export function doubtOfHold(history: History, changes: readonly RowVersion[]): Finding | undefined {

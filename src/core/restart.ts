@@ -2,7 +2,13 @@
  * What a history says of the restart itself: when the fault came, who went away, whether the job was in flight, who
  * took over. Criteria, diagnoses and the report read these facts from here, so that they cannot disagree.
  */
-import { attributeWrites, connectionOf, type Attribution } from './attribution.ts';
+import {
+  areConnectionsUnseen,
+  attributeWrites,
+  connectionOf,
+  writersAreKnown,
+  type Attribution,
+} from './attribution.ts';
 import { isTerminal, type EventOf, type RestartMode, type RowValues } from './event.ts';
 import type { Finding } from './findings.ts';
 import {
@@ -37,6 +43,10 @@ export interface RestartFacts {
   readonly changes: readonly RowVersion[];
   readonly snapshots: readonly BrokerSnapshot[];
   readonly attribute: (version: RowVersion) => Attribution | null;
+  /** A write that is not attributed is surely no worker's of this run. */
+  readonly writersKnown: boolean;
+  /** Connections to the database tell nothing: a pooler, or no access. */
+  readonly connectionsUnseen: boolean;
   /** The beginning of the restart: the first fault, the command, or the panel shown to the operator. */
   readonly begun: Moment | undefined;
   /** When the worker was struck: the fault; where a person does it, the moment in which it was seen gone. */
@@ -101,6 +111,8 @@ export function restartFacts(history: History): RestartFacts {
     changes,
     snapshots,
     attribute,
+    writersKnown: writersAreKnown(history),
+    connectionsUnseen: areConnectionsUnseen(history),
     begun,
     struckAtMs: by === 'operator' ? (gone ?? begun)?.atMs : begun?.atMs,
     struck,

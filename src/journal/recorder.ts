@@ -74,7 +74,7 @@ export class Recorder {
   /**
    * Waits until `find` answers with something other than `undefined`: asked at once, and again after every event.
    * @returns its answer, or `undefined` when the time is over
-   * @throws the signal's reason when it is aborted, and whatever `find` throws
+   * @throws the signal's reason when it is aborted, and what `find` throws
    */
   async waitFor<Found>(find: () => Found | undefined, options: WaitOptions): Promise<Found | undefined> {
     options.signal?.throwIfAborted();
@@ -94,8 +94,7 @@ export class Recorder {
           const found = find();
           if (found !== undefined) finish(() => resolve(found));
         } catch (error) {
-          // Whoever waits has asked the question; whoever records has not.
-          finish(() => reject(error));
+          finish(() => reject(error instanceof Error ? error : new Error(String(error))));
         }
       });
       options.signal?.addEventListener('abort', onAbort, { once: true });

@@ -96,10 +96,10 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
         : "compare the worker's queue name, prefix and database number with --queue-name and --broker-url",
   }),
-  'row-and-queue-disagree': ({ status, progress, broker }) => ({
-    title: 'the queue was told of an end, the row never was',
-    evidence: [`the row is ${status} ${percentOf(progress)}; ${broker}`],
-    fix: 'write the final state to the row before the message is acknowledged, in every path: an error that is swallowed ends the message and not the row',
+  'row-and-queue-disagree': ({ status, broker }) => ({
+    title: 'row and queue disagree about the end',
+    evidence: [`the row is ${status ?? 'unknown'}, and ${broker}`],
+    fix: 'write the final state to the row first and acknowledge second, in every path; write the end to the row too when the queue gives up',
   }),
   'stuck-after-pickup': ({ broker, progress }) => ({
     title: 'a new worker took the job up and never finished it',
@@ -121,25 +121,82 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`worker #${incarnation} took up the job that had ended`],
     fix: 'keep the claim alive while draining (renew the lock, raise the visibility time), acknowledge before the connection is closed, and let a pick-up refuse jobs that have ended',
   }),
-  'reran-finished-job': ({ state }) => ({
+  'reran-finished-job': ({ state, incarnation }) => ({
     title: 'a job that had ended was taken up again',
-    evidence: [`it was ${state} already`],
+    evidence: [
+      `it was ${state} already${incarnation == null ? '' : `, and worker #${incarnation} went on with it`}`,
+    ],
     fix: 'let a pick-up acknowledge and leave alone what has ended (where status not in the final ones), and write the end before the acknowledgement',
   }),
-  'wrote-after-end': () => ({
+  'wrote-after-end': ({ columns, afterMs }) => ({
     title: 'the row was written after its end',
-    evidence: [],
-    fix: 'write the final state last, in one statement; fence progress by status (where status = processing), also in a finally',
+    evidence: columns == null ? [] : [`${columns}, ${describeDuration(Number(afterMs ?? 0))} after the end`],
+    fix: 'write the final state last, in one statement; fence every other write by status (where status = processing), also in a finally or a timer',
   }),
   'ended-unworked': ({ state }) => ({
     title: `the job was marked ${state ?? 'ended'} though nobody had worked on it`,
     evidence: [],
     fix: 'let only the run that has done the work write its end; a recovery hands jobs back, it does not end them',
   }),
-  'failed-by-restart': () => ({
-    title: 'the restart made the job end otherwise than it ends without one',
+  'rerun-cannot-succeed': () => ({
+    title: 'run again, the job cannot succeed any more',
     evidence: [],
-    fix: "see the row's error: what the first run used up or left in the way must not stop the second, and a recovery must not fail jobs that will be handed out again",
+    fix: "see the row's error: what the first run used up or left in the way must not stop the second",
+  }),
+  'items-missing': ({ items }) => ({
+    title: 'the job is completed and items of it are missing',
+    evidence: [`${items} without an effect`],
+    fix: 'resume by what is really there (the effects), not by a percentage; write COMPLETED after the last effect; let no error be swallowed',
+  }),
+  'effects-not-idempotent': ({ items }) => ({
+    title: 'finished items were done again after the restart',
+    evidence: [`${items} more than once`],
+    fix: 'skip what is done, or make the effect unique by job and file (a unique key, insert … on conflict do nothing), in one transaction with the mark that it is done',
+  }),
+  'no-fencing': ({ older, newer }) => ({
+    title: 'an older claim wrote after a newer one had taken over',
+    evidence: older === null ? [] : [`worker #${older} after worker #${newer}`],
+    fix: 'give every pick-up a token of its own (not the host, pid or name), and make each write conditional on still holding it',
+  }),
+  'recovery-hit-finished-jobs': ({ before, after }) => ({
+    title: 'a recovery changed a job that had ended before',
+    evidence: [`${before} became ${after}`],
+    fix: 'let recovery touch only rows whose owner is proved gone, never rows in a final state',
+  }),
+  'slot-left-behind': ({ status }) => ({
+    title: 'a job that waited behind was never run',
+    evidence: [`it is still ${status}, though the job before it has ended`],
+    fix: 'let slots, limits and locks end with their holder (a lease, an advisory lock of the session), not only on the normal way out',
+  }),
+  'never-acked': ({ due }) => ({
+    title: 'the job is done and was never acknowledged',
+    evidence: due === null ? [] : [`the queue will hand it out again ${due}`],
+    fix: 'acknowledge every delivery, also those of jobs that turn out to be done already',
+  }),
+  'reset-at-boot': () => ({
+    title: 'a new worker put the job back to pending and what was done was forgotten',
+    evidence: [],
+    fix: 'keep started_at, progress and what is done when a job is handed back',
+  }),
+  'progress-reset': ({ before, after }) => ({
+    title: 'progress began again',
+    evidence: [`from ${before} % to ${after ?? 'nothing'}`],
+    fix: "count from what is done, not from zero; if beginning again is meant, set criteria: { 'progress-monotonic': 'advisory' }",
+  }),
+  'restarts-burn-retries': ({ spent, restarts }) => ({
+    title: 'restarts use up the retries',
+    evidence: [`${spent} retries for ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`],
+    fix: 'count a retry when an attempt has failed, not when it is interrupted or begins',
+  }),
+  'retries-miscounted': () => ({
+    title: 'retries are not counted as they happen',
+    evidence: [],
+    fix: 'raise retry_count once, in the write that fails the attempt, and never set it back',
+  }),
+  'backoff-lost': () => ({
+    title: 'the restart changed when the job is retried',
+    evidence: [],
+    fix: 'keep the due time in the queue or the row (a delayed message, last_retry_at), not in a timer of the worker',
   }),
   'started-at-reset': () => ({
     title: 'started_at did not survive the second pick-up',

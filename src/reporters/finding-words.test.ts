@@ -41,8 +41,14 @@ describe('findings in words', () => {
     ],
     [finding('one-row', { children: 1 }), 'one row and 1 child'],
     [
-      finding('left-final-state', { state: 'failed', now: 'processing', incarnation: 2, afterMs: 900 }),
-      'failed, and 0.9 s later processing by worker #2',
+      finding('changed-after-end', {
+        state: 'failed',
+        now: 'processing',
+        columns: 'status',
+        incarnation: 2,
+        afterMs: 900,
+      }),
+      '0.9 s after it was failed, status changed by worker #2; the status is now processing',
     ],
   ])('%s', (given, words) => {
     expect(describeFinding(given)).toBe(words);

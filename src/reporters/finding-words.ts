@@ -2,6 +2,7 @@
  * Every sentence about a finding, by its code. Criteria know the facts; how they are told is decided here alone, and a
  * code without a sentence does not compile.
  */
+import type { JobState } from '../core/event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../core/findings.ts';
 import { describeDuration } from './durations.ts';
 
@@ -19,6 +20,10 @@ function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
 const SENTENCES: Sentences = {
   'never-observed': () => 'the row was never observed',
   'row-in-every-observation': ({ versions, source }) =>
@@ -28,6 +33,8 @@ const SENTENCES: Sentences = {
   'row-gone': ({ incarnation }) => `the row was deleted${byWhom(incarnation)}`,
   'observation-incomplete': ({ versions }) =>
     `the row changed without being recorded (${count(versions, 'version', 'versions')} seen): a trigger that did not fire`,
+  'followed-late': () =>
+    'followed from the answer of the API on: what happened to it before is not in the record',
   'observed-by-polling': ({ unseen }) => `observed by polling, which cannot see ${unseen}`,
   'not-looked-at-after-restart': () => 'the row was not looked at after the restart',
   'history-breaks-off': () => 'the record breaks off or has gaps: what is missing may still have come',
@@ -130,6 +137,7 @@ const SENTENCES: Sentences = {
   'further-messages': ({ messages }) => `the broker had ${messages} messages for it at once`,
   'messages-not-counted': () => 'messages could not be counted in this broker',
   'rows-not-counted': () => 'the rows were not counted',
+  'rows-not-visible': ({ reason }) => `rows cannot be counted: ${reason}`,
 
   'no-end-to-compare': () => 'the job did not end',
   'ended-as-expected': ({ state }) => state,
@@ -141,13 +149,59 @@ const SENTENCES: Sentences = {
 
   'cancelled-by-others': () => 'somebody who is no worker of this run cancelled it',
 
-  'stayed-final': ({ state }) => `still ${state} at the end`,
-  'left-final-state': ({ state, now, incarnation, afterMs }) =>
-    `${state}, and ${describeDuration(afterMs)} later ${now}${byWhom(incarnation)}`,
-  'changed-after-end': ({ state, columns, incarnation, afterMs }) =>
-    `${columns} changed${byWhom(incarnation)} ${describeDuration(afterMs)} after it was ${state}`,
-  'other-columns-changed': ({ changes }) =>
-    `${count(changes, 'later change', 'later changes')} of columns that are not judged`,
+  'no-progress-column': () => 'the table shows no progress',
+  'progress-went-down': ({ before, after, incarnation }) =>
+    `progress went from ${before} % to ${after === null ? 'nothing' : `${after} %`}${byWhom(incarnation)}`,
+  'effects-are-whole': () =>
+    "every effect is there exactly once all the same: if beginning again is meant, set criteria: { 'progress-monotonic': 'advisory' }",
+  'progress-rose': ({ highest }) => `up to ${highest} %`,
+  'effects-not-counted': () => 'no effects query is configured, so effects were not counted',
+  'effects-not-comparable': () =>
+    'none of the items that the effects query names is a file of the job: it must give the path as it was submitted',
+  'effect-repeated': ({ item, count: times }) => `${baseName(item)} was processed ${times} times`,
+  'effect-missing': ({ item }) => `${baseName(item)} left no effect, though the job is completed`,
+  'effects-once': ({ items }) => `${count(items, 'effect', 'effects')}, each once`,
+  'changed-after-end': ({ state, now, columns, afterMs, incarnation }) =>
+    `${describeDuration(afterMs)} after it was ${state}, ${columns} changed${byWhom(incarnation)}; the status is now ${now}`,
+  'not-settled': () => 'the run ended before it could settle',
+  'unchanged-after-end': ({ forMs }) => `watched for ${describeDuration(forMs)} after its end`,
+  'older-wrote-after-newer': ({ older, newer, status }) =>
+    `worker #${older} wrote ${status} after worker #${newer} had taken over`,
+  'older-claim-returned': ({ claim, after }) =>
+    `the claim ${claim} wrote again after ${after} had taken its place`,
+  'writers-in-order': ({ claims }) =>
+    claims === 0 ? 'writers in order' : `${count(claims, 'claim', 'claims')}, one after the other`,
+  'no-retry-column': () => 'the table counts no retries',
+  'retries-went-down': ({ before, after, incarnation }) =>
+    `retry_count went from ${before} to ${after}${byWhom(incarnation)}`,
+  'retries-over-limit': ({ count: retries, most }) => `retry_count is ${retries}, max_retries ${most}`,
+  'retries-burnt': ({ spent, restarts }) =>
+    `${count(spent, 'retry', 'retries')} used up by ${count(restarts, 'restart', 'restarts')}`,
+  'retries-counted': ({ count: retries }) => `retry_count ${retries}`,
+  'broker-not-asked': () => 'the broker could not be asked',
+  'broker-hidden': ({ reason }) => reason,
+  'row-and-queue-disagree': ({ state, broker }) => `the row is ${state}, and ${broker}`,
+  'still-in-queue': ({ broker, due }) =>
+    `the job has ended, and ${broker}; it will be handed out again ${due}`,
+  'messages-left': ({ messages }) => `${count(messages, 'message', 'messages')} of the job left in the queue`,
+  'no-witnesses': () => 'no witnesses were used',
+  'witnesses-well': ({ waited }) =>
+    waited === 0 ? 'the ended job was left alone' : 'one ended and left alone, one waited and ran once',
+  'ended-witness-touched': ({ before, after }) =>
+    `a job that was ${before} before the strike became ${after}`,
+  'waiting-witness-gone': () => 'the job that waited behind is gone',
+  'waiting-witness-stuck': ({ status }) => `the job that waited behind never ended: it is ${status}`,
+  'waiting-witness-not-awaited': ({ status }) =>
+    `the job that waited behind is ${status}, and was not waited for to its end`,
+  'waiting-witness-twice': ({ times }) => `the job that waited behind ended ${times} times`,
+  'nothing-retried': () => 'nothing was retried',
+  'backoff-unknown': ({ retries }) =>
+    `${count(retries, 'retry', 'retries')}, how long each should wait is not configured`,
+  'retry-counted-twice': ({ retry, step }) => `retry ${retry} was counted ${step} times`,
+  'retried-too-early': ({ retry, waitedMs, leastMs }) =>
+    `retry ${retry} came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} at the earliest were due`,
+  'retry-never-came': ({ retry }) => `retry ${retry} never came`,
+  'backoff-kept': ({ retries }) => `${count(retries, 'retry', 'retries')}, none before its time`,
 
   'criterion-threw': ({ message }) =>
     `this criterion could not be judged, which is a bug of verify-restart: ${message}`,
@@ -172,8 +226,8 @@ const BRIEFLY: { readonly [Code in FindingCode]?: (values: FindingArguments[Code
   'one-message': () => 'one message',
   'messages-not-counted': () => 'messages not counted',
   'struck-in-flight': ({ fault, state, progress }) =>
-    `${fault.replace(/ \([a-z]+\)$/, '')} at${progress === null ? ` ${state}` : percent(progress)}`,
-  'restarted-in-flight': ({ state, progress }) => `at${progress === null ? ` ${state}` : percent(progress)}`,
+    `${fault.replace(/ \([a-z]+\)$/, '')} at ${moment(state, progress)}`,
+  'restarted-in-flight': ({ state, progress }) => `at ${moment(state, progress)}`,
   'in-flight-by-broker': () => 'held in the broker',
   'worker-gone': ({ afterMs }) =>
     afterMs === 0 ? 'the worker gone' : `gone after ${describeDuration(afterMs)}`,
@@ -184,9 +238,17 @@ const BRIEFLY: { readonly [Code in FindingCode]?: (values: FindingArguments[Code
   'picked-up-by-broker': ({ deliveries, afterMs }) =>
     `delivery ${deliveries}, ${describeDuration(afterMs)} after the restart`,
   drained: () => 'drained',
-  'stayed-final': ({ state }) => state,
+  // What the broker gives as its reason is the row's error once more.
+  'broker-says': ({ text }) => text.split(': ')[0] ?? text,
+  'effects-not-counted': () => 'no effects query is configured',
+  'writers-in-order': ({ claims }) => (claims === 0 ? null : count(claims, 'claim', 'claims')),
+  'witnesses-well': ({ waited }) => (waited === 0 ? 'one ended' : 'one ended, one ran once'),
   'observed-by-polling': () => 'by polling',
 };
+
+function moment(state: JobState, progress: number | null): string {
+  return state !== 'processing' || progress === null ? state : `${progress} %`;
+}
 
 /** The finding in a few words, or `null` where it can be left out. */
 export function describeBriefly(finding: Finding): string | null {

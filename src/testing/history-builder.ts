@@ -12,6 +12,7 @@ import type {
   CriterionLevel,
   Event,
   EventBody,
+  JobRole,
   JobState,
   RestartMode,
   RowValues,
@@ -30,15 +31,23 @@ export interface RunOptions {
   readonly pooled?: boolean;
   /** Whether the workers' connections carry the name that the harness gave them. */
   readonly named?: boolean;
-  /** Whether the broker can be asked. */
+  /** Whether there is a broker that can be asked. */
   readonly broker?: boolean;
   readonly levels?: Readonly<Record<string, CriterionLevel>>;
+  readonly backoff?: { readonly baseMs: number; readonly factor: number };
 }
 
 /** Somebody who writes: an incarnation, or a name for anybody else. */
 export type Who = number | string;
 
-const JOB = 'job-1';
+/** The table's id of the job in each role. */
+const JOBS: Readonly<Record<JobRole, string>> = {
+  subject: 'job-1',
+  'witness-ended': 'job-ended',
+  'witness-waiting': 'job-waiting',
+  control: 'job-control',
+};
+const JOB = JOBS.subject;
 const STARTED_AT = '2026-01-31T12:00:00.000Z';
 /** The database's clock is ahead by this much. */
 const CLOCK_OFFSET_MS = 40;
@@ -53,7 +62,7 @@ export class RunBuilder {
   readonly #options: RunOptions;
   #nowMs = 0;
   #transactions = 100;
-  #job = JOB;
+  #role: JobRole = 'subject';
   readonly #begunMs = new Map<string, number>();
   readonly #rows = new Map<string, RowValues>();
   #worker: Who = 1;
@@ -82,10 +91,12 @@ export class RunBuilder {
       files: options.files ?? 5,
       fileMode: options.fileMode ?? 'valid',
       terminalTimeoutMs: 120_000,
+      backoff: options.backoff ?? null,
       levels: options.levels ?? {},
       journal: '.verify-restart/20260131-120000-abcdef/journal.ndjson',
     });
     this.event({ kind: 'clock:measured', offsetMs: CLOCK_OFFSET_MS, uncertaintyMs: 2 });
+    if (options.broker === false) this.event({ kind: 'broker:hidden', reason: 'no broker was given' });
     if (restartBy === 'auto') this.starts(1);
     this.event({
       kind: 'observer:started',
@@ -106,13 +117,14 @@ export class RunBuilder {
     return this;
   }
 
-  job(role: 'subject' | 'control' = 'subject'): this {
-    this.#job = role === 'subject' ? JOB : 'job-control';
+  /** Makes the job in a role; what happens from now on happens to it. */
+  job(role: JobRole = 'subject'): this {
+    this.#role = role;
     const files = Array.from(
-      { length: this.#options.files ?? 5 },
+      { length: role.startsWith('witness') ? 1 : (this.#options.files ?? 5) },
       (_, index) => `/tmp/${role}/file-${index + 1}.pdf`,
     );
-    this.event({ kind: 'job:created', job: this.#job, role, status: 'pending', files });
+    this.event({ kind: 'job:created', job: JOBS[this.#role], role, status: 'pending', files });
     return this.row(
       {
         status: 'pending',
@@ -128,20 +140,26 @@ export class RunBuilder {
     );
   }
 
+  /** What happens from now on happens to the job in this role. */
+  of(role: JobRole): this {
+    this.#role = role;
+    return this;
+  }
+
   submitted(certainty: 'certain' | 'uncertain' = 'certain'): this {
-    this.#broker = {
+    this.#tellBroker({
       ...nothing(),
       state: 'waiting',
       due: { kind: 'now' },
       deliveries: 0,
       stalls: 0,
       messages: 1,
-    };
+    });
     return this.event({
       kind: 'job:submitted',
-      job: this.#job,
-      role: this.#role(),
-      messageId: `message-of-${this.#job}`,
+      job: JOBS[this.#role],
+      role: this.#role,
+      messageId: `message-of-${JOBS[this.#role]}`,
       task: 'extract_bulk',
       certainty,
     });
@@ -150,7 +168,7 @@ export class RunBuilder {
   /** The worker is handed the message and claims the row. */
   picksUp(who: Who, changes: Partial<RowValues> = {}): this {
     this.delivered(who);
-    const before = this.#rows.get(this.#job);
+    const before = this.#rows.get(JOBS[this.#role]);
     this.#worker = who;
     return this.row(
       {
@@ -165,15 +183,14 @@ export class RunBuilder {
 
   /** The broker hands the message out; the row does not show it. */
   delivered(who: Who): this {
-    this.#broker = {
-      ...this.#broker,
+    this.#tellBroker({
       state: 'active',
       owner: `token-of-${who}`,
       lockUntilMs: this.#nowMs + 1_000,
       due: { kind: 'unknown' },
       deliveries: (this.#broker.deliveries ?? 0) + 1,
       messages: 1,
-    };
+    });
     return this.looks();
   }
 
@@ -184,6 +201,17 @@ export class RunBuilder {
   /** The worker brings the job to its end and acknowledges it. */
   completed(who: Who = this.#worker): this {
     return this.#ends({ status: 'completed', progress: 100, completedAt: this.#timestamp() }, who);
+  }
+
+  /** The broker counts the message as finished. */
+  acks(): this {
+    return this.broker({
+      state: 'ended',
+      owner: null,
+      lockUntilMs: null,
+      due: { kind: 'never' },
+      messages: 0,
+    });
   }
 
   failed(error = 'no file could be read', who: Who = this.#worker): this {
@@ -208,7 +236,7 @@ export class RunBuilder {
       const main = processOf(4001);
       this.event({
         kind: 'holder:identified',
-        job: this.#job,
+        job: JOBS[this.#role],
         connection: this.#connection(1),
         pid: main.pid,
         main,
@@ -265,7 +293,7 @@ export class RunBuilder {
 
   /** A write to the row. Under polling it is seen without its writer. */
   row(changes: Partial<RowValues> & { readonly state?: JobState }, who: Who, transaction?: string): this {
-    const before = this.#rows.get(this.#job);
+    const before = this.#rows.get(JOBS[this.#role]);
     const status = changes.status ?? before?.status ?? 'pending';
     const values: RowValues = {
       ...before,
@@ -274,16 +302,16 @@ export class RunBuilder {
       state: changes.state ?? stateOf(status),
       digest: `digest-${this.events.length}`,
     };
-    this.#rows.set(this.#job, values);
+    this.#rows.set(JOBS[this.#role], values);
     return this.#version(before === undefined ? 'insert' : 'update', values, who, transaction);
   }
 
   /** The row without the named columns, as a table has it that lacks them. */
   without(...columns: readonly (keyof RowValues)[]): this {
-    const values = this.#rows.get(this.#job);
+    const values = this.#rows.get(JOBS[this.#role]);
     if (values === undefined) throw new Error('there is no row yet');
     const left = Object.entries(values).filter(([column]) => !columns.some((name) => name === column));
-    this.#rows.set(this.#job, Object.fromEntries(left) as unknown as RowValues);
+    this.#rows.set(JOBS[this.#role], Object.fromEntries(left) as unknown as RowValues);
     return this;
   }
 
@@ -293,23 +321,24 @@ export class RunBuilder {
 
   /** What the broker shows from now on, and a look at it. */
   broker(changes: Partial<BrokerState>): this {
-    this.#broker = { ...this.#broker, ...changes };
+    this.#tellBroker(changes);
     return this.looks();
   }
 
+  /** Of the subject alone: nobody asks the broker about the others. */
   looks(): this {
-    if (this.#options.broker === false) return this;
-    return this.event({ kind: 'broker:snapshot', job: this.#job, role: this.#role(), ...this.#broker });
+    if (this.#options.broker === false || this.#role !== 'subject') return this;
+    return this.event({ kind: 'broker:snapshot', job: JOBS[this.#role], role: this.#role, ...this.#broker });
   }
 
   reads(): this {
     return this.event({
       kind: 'row:version',
-      job: this.#job,
-      role: this.#role(),
+      job: JOBS[this.#role],
+      role: this.#role,
       source: 'read',
       operation: 'update',
-      values: this.#rows.get(this.#job) ?? null,
+      values: this.#rows.get(JOBS[this.#role]) ?? null,
       databaseAtMs: this.#databaseMs(this.#nowMs),
     });
   }
@@ -322,7 +351,8 @@ export class RunBuilder {
 
   /** The run's own end: settled, counted, compared. */
   end(): History {
-    const files = this.events.findLast((event) => event.kind === 'job:created');
+    this.of('subject');
+    const created = this.events.find((event) => event.kind === 'job:created' && event.role === 'subject');
     this.event({ kind: 'settle:started' }).looks();
     this.event({ kind: 'settle:ended', reason: 'broker-empty', durationMs: 500 });
     const strangers = this.events.flatMap((event) =>
@@ -332,7 +362,7 @@ export class RunBuilder {
       kind: 'rows:counted',
       job: JOB,
       role: 'subject',
-      rows: [{ id: JOB, files: files?.kind === 'job:created' ? files.files : [] }, ...strangers],
+      rows: [{ id: JOB, files: created?.kind === 'job:created' ? created.files : [] }, ...strangers],
     });
     const versions = this.events.filter((event) => event.kind === 'row:version').length;
     this.event({ kind: 'observer:checked', job: JOB, complete: true, versions });
@@ -346,16 +376,12 @@ export class RunBuilder {
   }
 
   #ends(changes: Partial<RowValues>, who: Who): this {
-    this.row(changes, who);
-    this.#broker = {
-      ...this.#broker,
-      state: 'ended',
-      owner: null,
-      lockUntilMs: null,
-      due: { kind: 'never' },
-      messages: 0,
-    };
-    return this.looks();
+    return this.row(changes, who).acks();
+  }
+
+  /** One broker, and in it the subject's message. */
+  #tellBroker(changes: Partial<BrokerState>): void {
+    if (this.#role === 'subject') this.#broker = { ...this.#broker, ...changes };
   }
 
   #version(
@@ -364,12 +390,12 @@ export class RunBuilder {
     who: Who,
     transaction: string | undefined,
   ): this {
-    if (values === null) this.#rows.delete(this.#job);
+    if (values === null) this.#rows.delete(JOBS[this.#role]);
     const source = this.#options.source ?? 'trigger';
     return this.event({
       kind: 'row:version',
-      job: this.#job,
-      role: this.#role(),
+      job: JOBS[this.#role],
+      role: this.#role,
       source,
       operation,
       values,
@@ -409,10 +435,6 @@ export class RunBuilder {
 
   #timestamp(): string {
     return new Date(this.#databaseMs(this.#nowMs)).toISOString().replace('Z', '+00:00');
-  }
-
-  #role(): 'subject' | 'control' {
-    return this.#job === JOB ? 'subject' : 'control';
   }
 }
 

@@ -1,15 +1,30 @@
 /** What is counted and compared once the job has settled, before the history is judged. */
+import { environmentError } from '../core/errors.ts';
 import { isTerminal } from '../core/event.ts';
 import { changesOf, createHistory } from '../core/history.ts';
-import { readRows, rowsCarrying } from '../jobs/read-rows.ts';
+import { readSubject } from './after-gone.ts';
+import { jobsCarrying, readJobs } from './job-rows.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
+import type { Database } from '../jobs/database.ts';
 import { triggerJob } from './trigger-job.ts';
-import { record, subjectChanges, waitFor, type InFlight } from './context.ts';
+import { record, subjectChanges, waitFor, type Connected, type InFlight } from './context.ts';
 
 export async function countRows(run: InFlight): Promise<void> {
-  const rows = await rowsCarrying(run.database, run.table, fileToken(run));
-  if (rows === null) return;
   const { id, role, files } = run.subject;
+  if (run.queue.api !== undefined && files.length === 0) return;
+  const rows = await jobsCarrying(run, run.queue.api === undefined ? [fileToken(run)] : files);
+  if (typeof rows === 'string' && run.database !== null) {
+    record(run, { kind: 'note', code: 'rows-not-counted', text: rows });
+    return;
+  }
+  if (typeof rows === 'string' || (run.database === null && !rows.some((row) => row.id === id))) {
+    const reason =
+      typeof rows === 'string'
+        ? rows
+        : 'there is no access to the database, and the list of the API does not show the job itself';
+    record(run, { kind: 'rows:not-counted', job: id, reason });
+    return;
+  }
   const own = new Set(files);
   const carrying = rows
     .map((row) => ({ id: row.id, files: row.files.filter((file) => own.has(file)) }))
@@ -17,16 +32,60 @@ export async function countRows(run: InFlight): Promise<void> {
   record(run, { kind: 'rows:counted', job: id, role, rows: carrying });
 }
 
-/** Compares the row with its last recorded version: a trigger that did not fire (replica mode, a disabled trigger) shows here. */
+/**
+ * Counts what the items of every job left behind, by the user's own query.
+ * The query gives an item (the file's path as it was submitted) and how often it is there, with the job's id as `$1`.
+ */
+export async function countEffects(run: InFlight): Promise<void> {
+  const sql = run.settings.effectsSql;
+  if (sql === null || run.database === null) return;
+  for (const { job, role } of run.recorder.history().of('job:created')) {
+    const effects = await queryEffects(run.database, sql, job);
+    record(run, { kind: 'effects:counted', job, role, source: 'query', effects });
+  }
+}
+
+/**
+ * Runs the effects query for a job that does not exist yet: a mistake in it must not cost a whole run.
+ * @throws UserError `effects-query`
+ */
+export async function checkEffectsQuery(run: Connected, ids: ReservedIds): Promise<void> {
+  const sql = run.settings.effectsSql;
+  const id = ids.get('subject');
+  if (sql === null || id === undefined || run.database === null) return;
+  try {
+    await queryEffects(run.database, sql, id);
+  } catch (error) {
+    throw environmentError(
+      'effects-query',
+      `the effects query fails: ${error instanceof Error ? error.message : String(error)}`,
+      "correct effects.sql in the config file: it takes the job's id as $1 and gives file and count",
+      error,
+    );
+  }
+}
+
+async function queryEffects(database: Database, sql: string, job: string) {
+  const { rows } = await database.query<Record<string, unknown>>(sql, [job]);
+  return rows.map((row) => {
+    const [item, count] = Object.values(row);
+    return { item: String(item), count: Number(count ?? 1) };
+  });
+}
+
+/**
+ * Compares the row with its recorded versions: a trigger that did not fire (replica mode, a disabled trigger, TRUNCATE)
+ * shows here, and what is there instead is recorded. A version that came while we looked is as good as the last one.
+ */
 export async function checkObservation(run: InFlight): Promise<void> {
   await run.observer.catchUp();
-  const known = subjectChanges(run).length;
-  const { rows } = await readRows(run.database, run.table, run.settings.jobs.statuses, [run.subject.id]);
+  const before = subjectChanges(run).length;
+  const { rows } = await readJobs(run, [run.subject.id]);
   await run.observer.catchUp();
   const changes = subjectChanges(run);
-  const digest = rows.get(run.subject.id)?.digest;
-  // A worker that writes meanwhile has made further versions: the row equalled one of them.
-  const complete = changes.slice(Math.max(0, known - 1)).some((version) => version.values?.digest === digest);
+  const there = rows.get(run.subject.id)?.digest;
+  const complete = changes.slice(Math.max(0, before - 1)).some((version) => version.values?.digest === there);
+  if (!complete) await readSubject(run);
   record(run, { kind: 'observer:checked', job: run.subject.id, complete, versions: changes.length });
 }
 
@@ -43,7 +102,7 @@ export function needsControl(run: InFlight): boolean {
 /** The same job on the worker that is there now, without a restart. */
 export async function runControl(run: InFlight, ids: ReservedIds): Promise<void> {
   const created = await createJob(run, ids, 'control');
-  const control = await triggerJob(run, created);
+  const control = await triggerJob(run, created, ids);
   await waitFor(run, run.settings.terminalTimeoutMs, () => {
     const last = changesOf(createHistory(run.recorder.events), control.id).at(-1);
     return last !== undefined && (last.values === null || isTerminal(last.values.state)) ? true : undefined;

@@ -6,6 +6,7 @@
  * only (the copy has an id of its own). So every look at the broker counts, and rows are found by the files they carry.
  * A bulk job may rightly have children, rows that carry some of its files: what must not be is a second row with all
  * of them, or two children with the same ones. With one file alone a child and a copy look the same: inconclusive.
+ * Where no access to the table was given, and nothing lists the jobs, it is skipped: the report says why.
  * What it cannot see: a second message in a broker that cannot be searched, or a second row in a table without a
  * files column; then only the other is judged, and that is said.
  */
@@ -29,6 +30,10 @@ export const noDuplicateJobs: Criterion = {
     if (most > 1) return judgement('failed', finding('further-messages', { messages: most }));
     if (copies.length > 0) {
       return judgement('inconclusive', finding('child-or-duplicate', { ids: copies.join(', ') }));
+    }
+    const unseen = history.of('rows:not-counted').find((event) => event.job === facts.job);
+    if (unseen !== undefined) {
+      return judgement('skipped', finding('rows-not-visible', { reason: unseen.reason }));
     }
     const counted = history.of('rows:counted').findLast((event) => event.job === facts.job);
     const rows =

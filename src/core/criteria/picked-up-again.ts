@@ -40,6 +40,11 @@ export const pickedUpAgain: Criterion = {
     if (gone === undefined) {
       return judgement('inconclusive', finding('worker-not-seen-gone', { incarnation: facts.struck }));
     }
+    const state = facts.terminal?.values?.state;
+    if (state !== undefined && facts.terminal !== undefined && facts.terminal.seq < gone.seq) {
+      // By whom is not known, or it would be a drain, the old worker's or a take-over.
+      return judgement('inconclusive', finding('ended-while-stopping', { state }));
+    }
     const proof = newTask(facts, gone.seq, struckAtMs) ?? furtherDelivery(facts, gone.seq, struckAtMs);
     if (proof !== undefined) return judgement('passed', proof);
     if (facts.holdDoubt !== undefined) return judgement('inconclusive', facts.holdDoubt);
@@ -74,11 +79,18 @@ function lateWrites(facts: RestartFacts, goneSeq: number): readonly LateWrite[] 
     .filter(({ kind }) => kind !== 'none');
 }
 
+/** … those left out that are surely no worker's of this run. */
+function workersWrites(facts: RestartFacts, goneSeq: number): readonly LateWrite[] {
+  return lateWrites(facts, goneSeq).filter(
+    ({ version }) => !facts.writersKnown || facts.attribute(version) !== null,
+  );
+}
+
 /** A task id that appeared after the old worker was gone: somebody claimed the job anew. */
 function newTask(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding | undefined {
   const before = facts.before?.taskId;
   if (before === null || before === undefined) return undefined;
-  for (const { version } of lateWrites(facts, goneSeq)) {
+  for (const { version } of workersWrites(facts, goneSeq)) {
     const after = version.values?.taskId;
     if (after != null && after !== before) {
       return finding('picked-up-by-task', { before, after, afterMs: version.atMs - sinceMs });
@@ -91,7 +103,7 @@ function newTask(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding
 function furtherDelivery(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding | undefined {
   const again = findRedelivery(facts);
   if (again?.deliveries == null) return undefined;
-  const worked = lateWrites(facts, goneSeq).find(({ version, kind }) => {
+  const worked = workersWrites(facts, goneSeq).find(({ version, kind }) => {
     if (kind !== 'end') return true;
     const next = facts.snapshots.find((snapshot) => snapshot.seq > version.seq);
     return next === undefined || isRedelivered(facts, next) === true;

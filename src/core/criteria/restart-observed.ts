@@ -21,7 +21,7 @@
  */
 import { describeBroker } from '../broker-words.ts';
 import { finding, type Finding } from '../findings.ts';
-import { isHeldInBroker, last, type History } from '../history.ts';
+import { isHeldInBroker, type History } from '../history.ts';
 import { endedByOldWorker, isDrain, writesAfterGone, type RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -44,7 +44,7 @@ export const restartObserved: Criterion = {
       doubtOfFault(history, facts, begun) ??
       doubtOfHolder(history, facts, begun) ??
       facts.holdDoubt ??
-      doubtOfGoing(history, facts) ??
+      doubtOfGoing(facts) ??
       doubtOfEnd(facts, begun) ??
       doubtOfSuccessor(facts);
     if (doubt !== undefined) return judgement('inconclusive', doubt);
@@ -93,7 +93,7 @@ function doubtOfHolder(history: History, facts: RestartFacts, begun: Begun): Fin
   return known ? undefined : finding('holder-unknown');
 }
 
-function doubtOfGoing(history: History, facts: RestartFacts): Finding | undefined {
+function doubtOfGoing(facts: RestartFacts): Finding | undefined {
   const { gone, struck: incarnation, stillThere: there } = facts;
   if (gone === undefined) {
     if (there === undefined) return finding('worker-not-seen-gone', { incarnation });
@@ -104,8 +104,7 @@ function doubtOfGoing(history: History, facts: RestartFacts): Finding | undefine
     });
   }
   // A worker that only lost its connection to the broker is "replaced" there by itself; its database connection tells.
-  const pooled = last(history, 'observer:started')?.pooled ?? false;
-  if (gone.proof === 'connections' && !gone.connectionsGone && !pooled) {
+  if (gone.proof === 'connections' && !gone.connectionsGone && !facts.connectionsUnseen) {
     return finding('connection-lives-on', { incarnation });
   }
   const late = writesAfterGone(facts)[0];

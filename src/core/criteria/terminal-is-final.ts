@@ -1,62 +1,65 @@
 /**
  * Nothing changes a job that has reached a final state, until the settle time is over.
  *
- * Why: whoever was told that a job is completed, or failed, has acted on it. A job that goes on after that has been
- * told about wrongly, or is done twice.
- * What would fool it: looking at the last state only (failed at boot, then completed by the redelivery: it looks
- * perfect), and judging at the first final state without waiting (the harm comes a moment later).
- * Not held against a worker: further versions of the transaction that ended the job (nobody else has seen the states
- * between), a claim that is given up after the end (owner, lease, heartbeat), and columns that the harness does not
- * know (a note of somebody else's); the latter are said. A row that is deleted is judged by `job-persisted`.
+ * Why: whoever saw COMPLETED has acted on it. A redelivery that runs a finished job again, a boot-time recovery that
+ * fails it, a late write of the old worker: all of them come after the row looked perfect.
+ * What would fool it: stopping to look at the first final state. So the run settles first.
+ * Not seen by anybody, and so not judged: versions that one transaction wrote one after the other (see `versionsOf`).
+ * A change that leaves status, claim, progress, counts, timestamps and error alone (a flag of the application's own)
+ * is none of ours; nor is the completion time that is filled in a moment after the status.
+ * What it cannot see: under polling, a change that was undone between two looks.
  */
-import { isTerminal, type RowValues } from '../event.ts';
-import { finding, type Finding } from '../findings.ts';
-import { rowBefore } from '../history.ts';
+import type { RowValues } from '../event.ts';
+import { isTerminal } from '../event.ts';
+import { finding } from '../findings.ts';
+import { last } from '../history.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
-const JUDGED = [
-  'taskId',
-  'progress',
-  'startedAt',
-  'completedAt',
-  'retryCount',
-  'error',
-  'attempts',
-] as const satisfies readonly (keyof RowValues)[];
+const JUDGED = ['status', 'taskId', 'progress', 'startedAt', 'completedAt', 'retryCount', 'error'] as const;
 
 export const terminalIsFinal: Criterion = {
   id: 'terminal-is-final',
   title: 'its end was final',
-  judge(_history, facts) {
+  judge(history, facts) {
     const { terminal } = facts;
     if (terminal?.values == null) return judgement('skipped', finding('no-end-to-compare'));
-    const { state } = terminal.values;
-    const problems: Finding[] = [];
-    let elsewhere = 0;
+    let before: RowValues = terminal.values;
     for (const version of facts.changes) {
-      const { values } = version;
-      if (version.seq <= terminal.seq || values === null) continue;
-      const previous = rowBefore(facts.changes, version.seq);
-      if (previous === null || previous === undefined || previous.digest === values.digest) continue;
-      const incarnation = facts.attribute(version)?.incarnation ?? null;
-      const afterMs = version.atMs - terminal.atMs;
-      const columns = JUDGED.filter((column) => values[column] !== previous[column]);
-      if (isTerminal(previous.state) && values.state !== previous.state) {
-        problems.push(
-          finding('left-final-state', { state: previous.state, now: values.state, incarnation, afterMs }),
+      if (version.seq <= terminal.seq || facts.artefacts.has(version.seq)) continue;
+      if (version.values === null) break;
+      const changed = changedRoles(before, version.values);
+      if (changed.length > 0) {
+        const incarnation = facts.attribute(version)?.incarnation ?? null;
+        return judgement(
+          'failed',
+          finding('changed-after-end', {
+            state: terminal.values.state,
+            now: version.values.status ?? '',
+            columns: changed.join(', '),
+            afterMs: version.atMs - terminal.atMs,
+            incarnation,
+          }),
         );
-      } else if (isTerminal(previous.state) && columns.length > 0) {
-        problems.push(
-          finding('changed-after-end', { state, columns: columns.join(', '), incarnation, afterMs }),
-        );
-      } else if (isTerminal(previous.state)) {
-        elsewhere += 1;
       }
+      before = version.values;
     }
-    if (problems.length > 0) return judgement('failed', ...problems);
-    const stayed = finding('stayed-final', { state });
-    return elsewhere === 0
-      ? judgement('passed', stayed)
-      : judgement('passed', stayed, finding('other-columns-changed', { changes: elsewhere }));
+    const settled = last(history, 'settle:ended');
+    if (settled === undefined) return judgement('inconclusive', finding('not-settled'));
+    const quiet = finding('unchanged-after-end', { forMs: settled.atMs - terminal.atMs });
+    return last(history, 'observer:started')?.source === 'trigger'
+      ? judgement('passed', quiet)
+      : judgement(
+          'passed',
+          quiet,
+          finding('observed-by-polling', { unseen: 'a change that was undone at once' }),
+        );
   },
 };
+
+function changedRoles(before: RowValues, now: RowValues): readonly string[] {
+  return JUDGED.filter((role) => {
+    if (before[role] === now[role]) return false;
+    const filledIn = role === 'completedAt' && before.completedAt == null && isTerminal(now.state);
+    return !filledIn;
+  });
+}

@@ -105,19 +105,6 @@ export const stuckAfterPickup: Diagnose = (subject) => {
   return { broker: describeBroker(after), progress: facts.versions.at(-1)?.values?.progress ?? null };
 };
 
-/** A new worker worked on it, the broker was told of an end, the row was not. */
-export const rowAndQueueDisagree: Diagnose = (subject) => {
-  const { facts } = subject;
-  if (!subject.has('reached-terminal', 'failed') || facts.terminal !== undefined) return undefined;
-  if (facts.takeOver === undefined || !isOver(now(subject))) return undefined;
-  const row = facts.versions.at(-1)?.values;
-  return {
-    status: row?.status ?? null,
-    progress: row?.progress ?? null,
-    broker: describeBroker(now(subject)),
-  };
-};
-
 /** The message waits, and nobody takes it. */
 export const nobodyListens: Diagnose = (subject) => {
   const { facts, history } = subject;

@@ -12,6 +12,10 @@ describe('wrap', () => {
     expect(wrap('one\ntwo', 80)).toEqual(['one', 'two']);
   });
 
+  test('keeps the indent, also of what follows', () => {
+    expect(wrap('  one two three', 9)).toEqual(['  one two', '  three']);
+  });
+
   test('leaves a long word whole: a path, a command', () => {
     expect(wrap('see /a/very/long/path now', 8)).toEqual(['see', '/a/very/long/path', 'now']);
   });

@@ -38,17 +38,21 @@ export function markOf(mark: Mark, palette: Palette): string {
   }
 }
 
-/** Breaks text at spaces; a word longer than the line stays whole, so that paths and commands can be copied. */
+/**
+ * Breaks text at spaces, and indents what follows as the line that was broken. A word longer than the line stays whole, so
+ * that paths and commands can be copied.
+ */
 export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {
-    let line = '';
-    for (const word of paragraph.split(' ')) {
-      if (line !== '' && line.length + 1 + word.length > width) {
+    const [indent = ''] = /^ */.exec(paragraph) ?? [];
+    let line = indent;
+    for (const word of paragraph.slice(indent.length).split(' ')) {
+      if (line !== indent && line.length + 1 + word.length > width) {
         lines.push(line);
-        line = word;
+        line = indent + word;
       } else {
-        line = line === '' ? word : `${line} ${word}`;
+        line = line === indent ? indent + word : `${line} ${word}`;
       }
     }
     lines.push(line);

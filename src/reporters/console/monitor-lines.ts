@@ -45,7 +45,9 @@ export function rowLines(event: EventOf<'row:version'>, state: MonitorState, say
   const elsewhere = state.writer !== '' && state.writer !== writerBefore;
   const pickUp = values.state === 'processing' && (claimed || elsewhere);
   if (pickUp) state.pickedUp = true;
-  const by = state.writer === '' ? '' : ` by ${state.writer}`;
+  // A backend's number says less than the task that it works on.
+  const told = !(claimed && state.writer.startsWith('backend'));
+  const by = state.writer === '' || !told ? '' : ` by ${state.writer}`;
   const task = claimed && values.taskId != null ? ` (${shorten(values.taskId)})` : '';
   const note = pickUp
     ? `picked up${by}${task}`
@@ -90,7 +92,7 @@ function lineOf(state: MonitorState, atMs: number, row: RowValues, note: string)
 }
 
 function timeOf(state: MonitorState, atMs: number): string {
-  return `+${((atMs - (state.restartAtMs ?? atMs)) / 1000).toFixed(1)} s`.padStart(7);
+  return `+${((atMs - (state.restartAtMs ?? atMs)) / 1000).toFixed(1)} s`.padStart(8);
 }
 
 function describeWait(broker: EventOf<'broker:snapshot'>, nowMs: number): string {

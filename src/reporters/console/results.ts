@@ -68,10 +68,11 @@ function criterionLines(criterion: JudgedCriterion, options: ResultsOptions): re
   ];
 }
 
-/** One sentence an entry; of what passed only what is worth telling, of the rest the first, unless all is asked for. */
+/** One sentence an entry; of what passed only what is worth telling, of doubts and failures the first. */
 function evidenceOf(criterion: JudgedCriterion, options: ResultsOptions): readonly string[] {
   if (options.verbose === true) return criterion.evidence.map(describeFinding);
-  if (criterion.status !== 'passed') return criterion.evidence.slice(0, 1).map(describeFinding);
+  const told = criterion.status === 'passed' || criterion.status === 'skipped';
+  if (!told) return criterion.evidence.slice(0, 1).map(describeFinding);
   const brief = criterion.evidence.map(describeBriefly).filter((text) => text !== null);
   return brief.length === 0 ? [] : [brief.join(', ')];
 }
