@@ -8,6 +8,7 @@ type QueueFactory = (settings: QueueSettings, context: QueueContext) => Promise<
 /** Each loads its client library only when it is asked for, so that `--help` and other queues do not pay for it. */
 const QUEUES: Readonly<Partial<Record<QueueKind, QueueFactory>>> = {
   bullmq: async (settings, context) => (await import('./bullmq/bullmq.ts')).openBullmq(settings, context),
+  celery: async (settings, context) => (await import('./celery/celery.ts')).openCelery(settings, context),
 };
 
 /**

@@ -71,6 +71,8 @@ export interface Queue extends AsyncDisposable {
   readonly title: string;
   readonly backend: string | null;
   readonly queueName: string;
+  /** Lines of a worker's output that tell what became of a job; those that match are recorded. */
+  readonly workerLines?: readonly RegExp[];
 
   /**
    * Connects and asks for the server's version.

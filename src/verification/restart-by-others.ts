@@ -163,7 +163,11 @@ async function holdSubject(run: InFlight): Promise<Hold | null> {
     return null;
   }
   if (hold === 'auto' && run.scenario.polite) {
-    record(run, { kind: 'hold:refused', job, reason: 'a polite stop waits for the job, which a hold would keep from ending' });
+    record(run, {
+      kind: 'hold:refused',
+      job,
+      reason: 'a polite stop waits for the job, which a hold would keep from ending',
+    });
     return null;
   }
   const placed = await placeHold(run.database, run.table, job);

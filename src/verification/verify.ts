@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { backendOf } from '../config/queue-backend.ts';
 import type { Settings } from '../config/settings.ts';
 import { isUserError, usageError, type UserError } from '../core/errors.ts';
 import type { Event } from '../core/event.ts';
@@ -214,7 +215,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     target: {
       table: settings.jobs.table,
       queue: settings.queue.kind,
-      backend: settings.queue.kind === 'bullmq' ? settings.queue.backend : null,
+      backend: backendOf(settings.queue),
       queueName: settings.queue.name,
       task: settings.queue.task,
       worker: settings.worker.command ?? settings.worker.startCommand ?? '',

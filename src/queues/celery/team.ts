@@ -1,0 +1,85 @@
+/** The workers as they have told of themselves by remote control; what one has told is remembered when it is gone. */
+import { hostname } from 'node:os';
+import type { QueueFacts } from '../../core/event.ts';
+import { DEFAULT_VISIBILITY_TIMEOUT_MS } from './recovery.ts';
+import {
+  askForFacts,
+  findHolder,
+  type HeldTask,
+  type RemoteControl,
+  type WorkerFacts,
+} from './remote-control.ts';
+
+/** An idle worker answers within 10 ms; one that is busy in its only thread does not answer at all. */
+const ANSWER_LIMIT_MS = 150;
+/** A worker hears remote control a moment before or after it takes its first message. */
+const LEARN_LIMIT_MS = 500;
+/** A holder is asked for no more often than this. */
+const HOLDER_FRESH_MS = 150;
+
+export class Team {
+  readonly #remote: RemoteControl;
+  readonly #facts = new Map<string, WorkerFacts>();
+  #holder: { readonly id: string; readonly atMs: number; readonly held: Promise<HeldTask | null> } | null =
+    null;
+
+  constructor(remote: RemoteControl) {
+    this.#remote = remote;
+  }
+
+  /**
+   * Asks who is there, until so many have answered or the time is over.
+   * @returns those that answered
+   */
+  async learn(wanted: number): Promise<readonly WorkerFacts[]> {
+    const deadline = performance.now() + LEARN_LIMIT_MS;
+    let answered: ReadonlyMap<string, WorkerFacts> = new Map();
+    do {
+      answered = await askForFacts(this.#remote, ANSWER_LIMIT_MS).catch(() => new Map<string, WorkerFacts>());
+      for (const [host, facts] of answered) this.#facts.set(host, facts);
+      if (answered.size < wanted) await new Promise((resolve) => setTimeout(resolve, 20));
+    } while (answered.size < wanted && performance.now() < deadline);
+    return [...answered.values()];
+  }
+
+  /** Who has the task; `null`: nobody that answers. A solo worker is not asked: it would answer when it has ended. */
+  holder(id: string): Promise<HeldTask | null> {
+    const askable = [...this.#facts.values()].filter(({ pool }) => pool !== 'solo').map(({ host }) => host);
+    if (askable.length === 0) return Promise.resolve(null);
+    const before = this.#holder;
+    if (before?.id === id && performance.now() - before.atMs < HOLDER_FRESH_MS) return before.held;
+    const held = findHolder(this.#remote, id, ANSWER_LIMIT_MS, askable).catch(() => null);
+    this.#holder = { id, atMs: performance.now(), held };
+    return held;
+  }
+
+  get hasSolo(): boolean {
+    return [...this.#facts.values()].some(({ pool }) => pool === 'solo');
+  }
+
+  get visibilityTimeoutMs(): { readonly ms: number; readonly told: boolean } {
+    const told = [...this.#facts.values()].findLast((facts) => facts.visibilityTimeoutMs !== null);
+    return told?.visibilityTimeoutMs == null
+      ? { ms: DEFAULT_VISIBILITY_TIMEOUT_MS, told: this.#facts.size > 0 }
+      : { ms: told.visibilityTimeoutMs, told: true };
+  }
+
+  /** What the workers have said of the task. */
+  factsOf(task: string): QueueFacts {
+    const workers = [...this.#facts.values()];
+    const told = workers.findLast(({ tasks }) => tasks.has(task));
+    const taskFacts = told?.tasks.get(task);
+    const pool = (told ?? workers.at(-1))?.pool;
+    return {
+      ...(pool == null ? {} : { pool }),
+      ...(workers.length === 0 ? {} : { registered: told !== undefined }),
+      ...(taskFacts?.acksLate == null ? {} : { acksLate: taskFacts.acksLate }),
+      ...(taskFacts?.rejectOnWorkerLost == null ? {} : { rejectOnWorkerLost: taskFacts.rejectOnWorkerLost }),
+    };
+  }
+}
+
+/** The worker's process, where its node name says that it is on this machine. In a container it would be another's. */
+export function localPid({ host, pid }: WorkerFacts): number | null {
+  return pid !== null && pid > 1 && host.endsWith(`@${hostname()}`) ? pid : null;
+}
