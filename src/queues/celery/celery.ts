@@ -41,6 +41,9 @@ export async function openCelery(settings: QueueSettings, context: QueueContext)
 }
 
 async function openBroker(settings: QueueSettings, context: QueueContext): Promise<CeleryBroker> {
+  if (settings.url?.startsWith('amqp') === true) {
+    return (await import('./amqp-broker.ts')).openAmqpBroker(settings, context);
+  }
   return (await import('./redis-broker.ts')).openRedisBroker(settings, context);
 }
 
@@ -177,13 +180,17 @@ class CeleryQueue implements Queue {
       if (later) return { state: 'delayed', due: holder === null ? due : atEta };
       return { state: holder?.state === 'reserved' ? 'waiting' : 'active', due };
     }
-    if (look.place === 'ready' && holder === null) {
-      return { state: 'waiting', due: later ? atEta : { kind: 'now' } };
-    }
-    if (this.#broker.showsUnacknowledged || holder?.acknowledged === true) return GONE;
+    const waiting: Pick<BrokerState, 'state' | 'due'> = {
+      state: 'waiting',
+      due: later ? atEta : { kind: 'now' },
+    };
+    if (this.#broker.showsUnacknowledged) return look.place === 'ready' ? waiting : GONE;
+    if (holder?.acknowledged === true) return GONE;
     if (holder !== null)
       return { state: holder.state === 'active' ? 'active' : 'waiting', due: { kind: 'now' } };
-    return (await this.#consumers.allAnswer()) ? GONE : { state: 'unknown', due: { kind: 'unknown' } };
+    // Nobody has it who answers. It waits or is gone only if there is nobody else.
+    if (!(await this.#consumers.allAnswer())) return { state: 'unknown', due: { kind: 'unknown' } };
+    return look.place === 'ready' ? waiting : GONE;
   }
 
   #facts(message: MessageRef, holder: HeldTask | null): QueueFacts {

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Connection } from '../../core/event.ts';
 import type { CeleryBroker, Consumer } from './broker.ts';
 import type { WorkerFacts } from './remote-control.ts';
-import { localPid, type Team } from './team.ts';
+import { consumes, localPid, type Team } from './team.ts';
 
 export interface ConsumerView {
   /** `null`: the broker does not tell. A worker of another queue is in the list only where none can be told apart. */
@@ -39,13 +39,9 @@ export function consumersOf(broker: CeleryBroker, team: Team, queueName: string)
       const count = await broker.consumerCount();
       if (count === null) return false;
       if (count === 0) return true;
-      return consuming(await team.learn(1), queueName).length >= count;
+      return (await team.answering(queueName)) >= count;
     },
   };
-}
-
-function consuming(workers: readonly WorkerFacts[], queueName: string): readonly WorkerFacts[] {
-  return workers.filter(({ queues }) => queues?.includes(queueName) ?? true);
 }
 
 function byConnections(broker: CeleryBroker, team: Team, queueName: string): ConsumerView['list'] {
@@ -61,7 +57,8 @@ function byConnections(broker: CeleryBroker, team: Team, queueName: string): Con
     if (connections.some(({ id }) => !known.has(id))) {
       const workers = await team.learn(connections.length);
       known = new Set(connections.map(({ id }) => id));
-      ofThisQueue = workers.length < connections.length || consuming(workers, queueName).length > 0;
+      ofThisQueue =
+        workers.length < connections.length || workers.some((facts) => consumes(facts, queueName));
     }
     return ofThisQueue ? connections.map(withoutSince) : [];
   };
@@ -82,7 +79,8 @@ function byCount(broker: CeleryBroker, team: Team, queueName: string): ConsumerV
     const now = await broker.consumerCount();
     if (now === null) return null;
     if (now !== count || performance.now() - askedAtMs > COUNT_FRESH_MS) {
-      const answered = now === 0 ? [] : consuming(await team.learn(now), queueName);
+      const answered =
+        now === 0 ? [] : (await team.learn(now, queueName)).filter((facts) => consumes(facts, queueName));
       const silent = known.filter(({ host }) => !answered.some((facts) => facts.host === host));
       // One that is busy keeps its place; when there are fewer than before, the silent ones are the ones that went.
       known = [...answered, ...silent].slice(0, Math.max(now, answered.length));

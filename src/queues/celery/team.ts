@@ -1,5 +1,6 @@
 /** The workers as they have told of themselves by remote control; what one has told is remembered when it is gone. */
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { QueueFacts } from '../../core/event.ts';
 import { DEFAULT_VISIBILITY_TIMEOUT_MS } from './recovery.ts';
 import {
@@ -16,10 +17,15 @@ const ANSWER_LIMIT_MS = 150;
 const LEARN_LIMIT_MS = 500;
 /** A holder is asked for no more often than this. */
 const HOLDER_FRESH_MS = 150;
+const ANSWERING_FRESH_MS = 300;
 
 export class Team {
   readonly #remote: RemoteControl;
   readonly #facts = new Map<string, WorkerFacts>();
+  #answered: { readonly atMs: number; readonly hosts: Promise<readonly string[]> } = {
+    atMs: -Infinity,
+    hosts: Promise.resolve([]),
+  };
   #holder: { readonly id: string; readonly atMs: number; readonly held: Promise<HeldTask | null> } | null =
     null;
 
@@ -28,17 +34,21 @@ export class Team {
   }
 
   /**
-   * Asks who is there, until so many have answered or the time is over.
+   * Asks who is there, until so many (of those that consume a queue) have answered or the time is over.
    * @returns those that answered
    */
-  async learn(wanted: number): Promise<readonly WorkerFacts[]> {
+  async learn(wanted: number, queueName?: string): Promise<readonly WorkerFacts[]> {
     const deadline = performance.now() + LEARN_LIMIT_MS;
     let answered: ReadonlyMap<string, WorkerFacts> = new Map();
     do {
       answered = await askForFacts(this.#remote, ANSWER_LIMIT_MS).catch(() => new Map<string, WorkerFacts>());
       for (const [host, facts] of answered) this.#facts.set(host, facts);
-      if (answered.size < wanted) await new Promise((resolve) => setTimeout(resolve, 20));
-    } while (answered.size < wanted && performance.now() < deadline);
+      const counted = [...answered.values()].filter(
+        (facts) => queueName === undefined || consumes(facts, queueName),
+      );
+      if (counted.length >= wanted) break;
+      await pause(20);
+    } while (performance.now() < deadline);
     return [...answered.values()];
   }
 
@@ -53,8 +63,19 @@ export class Team {
     return held;
   }
 
-  get hasSolo(): boolean {
-    return [...this.#facts.values()].some(({ pool }) => pool === 'solo');
+  /** How many consumers of a queue answer now. */
+  async answering(queueName: string): Promise<number> {
+    if (performance.now() - this.#answered.atMs > ANSWERING_FRESH_MS) {
+      const hosts = this.#remote
+        .ask({ method: 'ping', arguments: {} }, ANSWER_LIMIT_MS)
+        .catch(() => new Map());
+      this.#answered = { atMs: performance.now(), hosts: hosts.then((answers) => [...answers.keys()]) };
+    }
+    const hosts = await this.#answered.hosts;
+    return hosts.filter((host) => {
+      const facts = this.#facts.get(host);
+      return facts === undefined || consumes(facts, queueName);
+    }).length;
   }
 
   get visibilityTimeoutMs(): { readonly ms: number; readonly told: boolean } {
@@ -77,6 +98,11 @@ export class Team {
       ...(taskFacts?.rejectOnWorkerLost == null ? {} : { rejectOnWorkerLost: taskFacts.rejectOnWorkerLost }),
     };
   }
+}
+
+/** Whether a worker consumes the queue; one that has not said so may. */
+export function consumes({ queues }: WorkerFacts, queueName: string): boolean {
+  return queues?.includes(queueName) ?? true;
 }
 
 /** The worker's process, where its node name says that it is on this machine. In a container it would be another's. */
