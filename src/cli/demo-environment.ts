@@ -15,6 +15,10 @@ const LOCK_MS = 1_000;
 const STALLED_INTERVAL_MS = 500;
 const ITEM_MS = 200;
 
+/** What the bundled worker leaves behind for each file. */
+export const DEMO_EFFECTS =
+  'select file_path, count(*) from pybase.extracted_documents where job_id = $1 group by 1';
+
 type Backend = 'redis' | 'postgres';
 
 export function demoWorkerCommand(backend: Backend): string {

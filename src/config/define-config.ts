@@ -77,6 +77,9 @@ export interface UserConfig {
   /** A query that counts what processing left behind: file and count, with the job's id as `$1`. */
   readonly effects?: { readonly sql?: string | undefined } | undefined;
 
+  /** The worker's own backoff: it waits `baseDelay * factor ** n` before retry n (factor 2 by default). */
+  readonly retries?: { readonly baseDelay: string; readonly factor?: number | undefined } | undefined;
+
   /** `required` decides the verdict, `advisory` is reported only, `off` is not judged. */
   readonly criteria?: { readonly [Id in KnownCriterionId]?: CriterionLevel | undefined } | undefined;
 

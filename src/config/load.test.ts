@@ -100,6 +100,7 @@ test('with nothing but a database, everything is at its default', async () => {
       stopGraceMs: 10_000,
     },
     effectsSql: null,
+    backoff: null,
     criteria: {},
     scenarios: {},
     autoRestart: false,
@@ -626,7 +627,6 @@ describe('values that are refused', () => {
   test.each<[RawFlags, string, string, string]>([
     [{ queue: 'bulmq' }, 'unknown-value', '--queue is "bulmq"', 'did you mean "bullmq"?'],
     [{ queue: 'sql' }, 'not-available', '--queue is "sql"', 'available now: bullmq'],
-    [{ queue: 'none' }, 'not-available', '--queue is "none"', 'available now: bullmq'],
     [{ queueBackend: 'postgre' }, 'unknown-value', '--queue-backend is "postgre"', '"postgres"'],
     [{ scenario: 'crsh' }, 'unknown-value', '--scenario is "crsh"', 'did you mean "crash"?'],
     [

@@ -36,6 +36,7 @@ type RunSettings = Pick<
   | 'verbosity'
   | 'criteria'
   | 'effectsSql'
+  | 'backoff'
 >;
 
 /** @throws UserError of the values' own parsers; `quiet-and-verbose`; `not-available` for more than one repeat. */
@@ -103,7 +104,14 @@ export function runSettings(sources: Sources): RunSettings {
     verbosity: verbosity(sources),
     criteria: criteria(sources),
     effectsSql: config.effects?.sql ?? null,
+    backoff: backoff(sources),
   };
+}
+
+function backoff({ config, configName }: Sources): Settings['backoff'] {
+  if (config.retries === undefined) return null;
+  const { baseDelay, factor } = config.retries;
+  return { baseMs: parseDuration(baseDelay, `retries.baseDelay in ${configName}`), factor: factor ?? 2 };
 }
 
 function parseHold(value: boolean | 'auto'): Settings['hold'] {

@@ -73,6 +73,7 @@ export const configSchema = z.strictObject({
     })
     .optional(),
   effects: z.strictObject({ sql: text.optional() }).optional(),
+  retries: z.strictObject({ baseDelay: text, factor: z.number().positive().optional() }).optional(),
   criteria: z.strictObject(keyed(CRITERION_IDS, z.enum(['required', 'advisory', 'off']))).optional(),
   scenarios: z.record(z.string(), z.array(scenarioStep).min(1).readonly()).optional(),
   autoRestart: z.boolean().optional(),

@@ -124,6 +124,8 @@ export interface Settings {
   readonly queue: QueueSettings;
   readonly worker: WorkerSettings;
   readonly effectsSql: string | null;
+  /** How long the worker waits before retry n: `baseMs * factor ** n`. `null`: not told, so not judged. */
+  readonly backoff: { readonly baseMs: number; readonly factor: number } | null;
   readonly criteria: Readonly<Record<string, CriterionLevel>>;
   /** User-made scenarios by name. */
   readonly scenarios: Readonly<Record<string, readonly ScenarioStep[]>>;

@@ -157,6 +157,8 @@ export type EventBody =
       readonly files: number;
       readonly fileMode: 'valid' | 'missing';
       readonly terminalTimeoutMs: number;
+      /** The wait before retry n is `baseMs * factor ** n`, as the settings say; `null`: they do not. */
+      readonly backoff: { readonly baseMs: number; readonly factor: number } | null;
       readonly levels: Readonly<Record<string, CriterionLevel>>;
       readonly journal: string;
     }

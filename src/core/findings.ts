@@ -79,6 +79,48 @@ export interface FindingArguments {
   'ended-as-control': { state: JobState };
   'expected-end-unknown': { state: JobState; error: string };
 
+  'no-progress-column': Record<string, never>;
+  'progress-went-down': { before: number; after: number | null; incarnation: number | null };
+  'effects-are-whole': Record<string, never>;
+  'progress-rose': { highest: number };
+  'effects-not-counted': Record<string, never>;
+  'effect-repeated': { item: string; count: number };
+  'effect-missing': { item: string };
+  'effects-once': { items: number };
+  'changed-after-end': {
+    state: JobState;
+    now: string;
+    columns: string;
+    afterMs: number;
+    incarnation: number | null;
+  };
+  'not-settled': Record<string, never>;
+  'unchanged-after-end': { forMs: number };
+  'older-wrote-after-newer': { older: number; newer: number; status: string };
+  'older-claim-returned': { claim: string; after: string };
+  'writers-in-order': { claims: number };
+  'no-retry-column': Record<string, never>;
+  'retries-went-down': { before: number; after: number; incarnation: number | null };
+  'retries-over-limit': { count: number; most: number };
+  'retries-burnt': { spent: number; restarts: number };
+  'retries-counted': { count: number };
+  'broker-not-asked': Record<string, never>;
+  'row-and-queue-disagree': { state: JobState; broker: string };
+  'still-in-queue': { broker: string; due: string };
+  'messages-left': { messages: number };
+  'no-witnesses': Record<string, never>;
+  'witnesses-well': { waited: number };
+  'ended-witness-touched': { before: string; after: string };
+  'waiting-witness-gone': Record<string, never>;
+  'waiting-witness-stuck': { status: string };
+  'waiting-witness-twice': { times: number };
+  'nothing-retried': Record<string, never>;
+  'backoff-unknown': { retries: number };
+  'retry-counted-twice': { retry: number; step: number };
+  'retried-too-early': { retry: number; waitedMs: number; leastMs: number };
+  'retry-never-came': { retry: number };
+  'backoff-kept': { retries: number };
+
   'criterion-threw': { message: string };
 }
 

@@ -7,6 +7,7 @@ type QueueFactory = (settings: QueueSettings, context: QueueContext) => Promise<
 
 /** Each loads its client library only when it is asked for, so that `--help` and other queues do not pay for it. */
 const QUEUES: Readonly<Partial<Record<QueueKind, QueueFactory>>> = {
+  none: async (_settings, context) => (await import('./none/none.ts')).openNone(context),
   bullmq: async (settings, context) => (await import('./bullmq/bullmq.ts')).openBullmq(settings, context),
   celery: async (settings, context) => (await import('./celery/celery.ts')).openCelery(settings, context),
 };

@@ -4,7 +4,10 @@
  * Every method only looks, except `submit` and `purge`: looking must not change what the queue does (no method may
  * start a consumer, run a recovery sweep or restore messages).
  */
+import type { StatusMapping } from '../config/settings.ts';
 import type { BrokerState, Connection } from '../core/event.ts';
+import type { Database } from '../jobs/database.ts';
+import type { JobTable } from '../jobs/table.ts';
 
 /** A job to hand to the queue. The payload is already built from the configuration's template. */
 export interface Submission {
@@ -57,6 +60,8 @@ export interface RunClock {
 
 /** What a queue is given besides its settings. */
 export interface QueueContext {
+  /** The job table, for a table that is its own queue. */
+  readonly jobs?: { readonly database: Database; readonly table: JobTable; readonly statuses: StatusMapping };
   /** With credentials: never to be printed or recorded. The job table's database, where some queues live too. */
   readonly databaseUrl: string | null;
   readonly clock: RunClock;

@@ -21,6 +21,10 @@ function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
 const SENTENCES: Sentences = {
   'never-observed': () => 'the row was never observed',
   'row-in-every-observation': ({ versions, source }) =>
@@ -124,6 +128,55 @@ const SENTENCES: Sentences = {
   'expected-end-unknown': ({ state, error }) =>
     `${state}${error === '' ? '' : ` (${error})`}; whether that is the restart's doing is unknown without a control`,
 
+  'no-progress-column': () => 'the table shows no progress',
+  'progress-went-down': ({ before, after, incarnation }) =>
+    `progress went from ${before} % to ${after === null ? 'nothing' : `${after} %`}${byWhom(incarnation)}`,
+  'effects-are-whole': () =>
+    "every effect is there exactly once all the same: if beginning again is meant, set criteria: { 'progress-monotonic': 'advisory' }",
+  'progress-rose': ({ highest }) => `up to ${highest} %`,
+  'effects-not-counted': () => 'no effects query is configured, so effects were not counted',
+  'effect-repeated': ({ item, count: times }) => `${baseName(item)} was processed ${times} times`,
+  'effect-missing': ({ item }) => `${baseName(item)} left no effect, though the job is completed`,
+  'effects-once': ({ items }) => `${count(items, 'effect', 'effects')}, each once`,
+  'changed-after-end': ({ state, now, columns, afterMs, incarnation }) =>
+    `${describeDuration(afterMs)} after it was ${state}, ${columns} changed${byWhom(incarnation)}; the status is now ${now}`,
+  'not-settled': () => 'the run ended before it could settle',
+  'unchanged-after-end': ({ forMs }) => `watched for ${describeDuration(forMs)} after its end`,
+  'older-wrote-after-newer': ({ older, newer, status }) =>
+    `worker #${older} wrote ${status} after worker #${newer} had taken over`,
+  'older-claim-returned': ({ claim, after }) =>
+    `the claim ${claim} wrote again after ${after} had taken its place`,
+  'writers-in-order': ({ claims }) =>
+    claims === 0 ? 'writers in order' : `${count(claims, 'claim', 'claims')}, one after the other`,
+  'no-retry-column': () => 'the table counts no retries',
+  'retries-went-down': ({ before, after, incarnation }) =>
+    `retry_count went from ${before} to ${after}${byWhom(incarnation)}`,
+  'retries-over-limit': ({ count: retries, most }) => `retry_count is ${retries}, max_retries ${most}`,
+  'retries-burnt': ({ spent, restarts }) =>
+    `${count(spent, 'retry', 'retries')} used up by ${count(restarts, 'restart', 'restarts')}`,
+  'retries-counted': ({ count: retries }) => `retry_count ${retries}`,
+  'broker-not-asked': () => 'the broker could not be asked',
+  'row-and-queue-disagree': ({ state, broker }) => `the row is ${state}, and ${broker}`,
+  'still-in-queue': ({ broker, due }) =>
+    `the job has ended, and ${broker}; it will be handed out again ${due}`,
+  'messages-left': ({ messages }) => `${count(messages, 'message', 'messages')} of the job left in the queue`,
+  'no-witnesses': () => 'no witnesses were used',
+  'witnesses-well': ({ waited }) =>
+    waited === 0 ? 'the ended job was left alone' : 'one ended and left alone, one waited and ran once',
+  'ended-witness-touched': ({ before, after }) =>
+    `a job that was ${before} before the strike became ${after}`,
+  'waiting-witness-gone': () => 'the job that waited behind is gone',
+  'waiting-witness-stuck': ({ status }) => `the job that waited behind never ended: it is ${status}`,
+  'waiting-witness-twice': ({ times }) => `the job that waited behind ended ${times} times`,
+  'nothing-retried': () => 'nothing was retried',
+  'backoff-unknown': ({ retries }) =>
+    `${count(retries, 'retry', 'retries')}, how long each should wait is not configured`,
+  'retry-counted-twice': ({ retry, step }) => `retry ${retry} was counted ${step} times`,
+  'retried-too-early': ({ retry, waitedMs, leastMs }) =>
+    `retry ${retry} came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} at the earliest were due`,
+  'retry-never-came': ({ retry }) => `retry ${retry} never came`,
+  'backoff-kept': ({ retries }) => `${count(retries, 'retry', 'retries')}, none before its time`,
+
   'criterion-threw': ({ message }) =>
     `this criterion could not be judged, which is a bug of verify-restart: ${message}`,
 };
@@ -196,10 +249,90 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`it stands at ${Number(progress ?? 0)} %; ${broker}`],
     fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
   }),
-  'failed-by-restart': () => ({
-    title: 'the restart made a job fail that completes without one',
+  'failed-at-boot': ({ incarnation }) => ({
+    title: 'a new worker marked the job failed when it started',
+    evidence: [`worker #${incarnation} wrote it without having worked on the job`],
+    fix: 'let the clean-up at start leave jobs alone that the queue will hand out again, or take them off the queue first',
+  }),
+  'failed-on-shutdown': () => ({
+    title: 'the worker marked its own job failed on its way out',
     evidence: [],
-    fix: "see the row's error: what the first run used up or left in the way must not stop the second, and a recovery must not fail jobs that will be handed out again",
+    fix: 'hand the job back (pending) on the signal, or let it be: the queue hands it out again',
+  }),
+  'rerun-cannot-succeed': () => ({
+    title: 'run again, the job cannot succeed any more',
+    evidence: [],
+    fix: "see the row's error: what the first run used up or left in the way must not stop the second",
+  }),
+  'reran-finished-job': ({ incarnation }) => ({
+    title: 'a job that had ended was run again',
+    evidence: incarnation === null ? [] : [`by worker #${incarnation}`],
+    fix: 'look at the row first on every delivery, and acknowledge a job that has ended without touching it',
+  }),
+  'wrote-after-end': ({ columns, afterMs }) => ({
+    title: 'the row was written to after the job had ended',
+    evidence: [`${columns}, ${describeDuration(Number(afterMs))} after the end`],
+    fix: 'make every write conditional on the job not having ended (and status = ...), also those in finally blocks and timers',
+  }),
+  'items-missing': ({ items }) => ({
+    title: 'the job is completed and items of it are missing',
+    evidence: [`${items} without an effect`],
+    fix: 'resume by what is really there (the effects), not by a percentage; write COMPLETED after the last effect; let no error be swallowed',
+  }),
+  'effects-not-idempotent': ({ items }) => ({
+    title: 'finished items were done again after the restart',
+    evidence: [`${items} more than once`],
+    fix: 'skip what is done, or make the effect unique by job and file (a unique key, insert … on conflict do nothing), in one transaction with the mark that it is done',
+  }),
+  'no-fencing': ({ older, newer }) => ({
+    title: 'an older claim wrote after a newer one had taken over',
+    evidence: older === null ? [] : [`worker #${older} after worker #${newer}`],
+    fix: 'give every pick-up a token of its own (not the host, pid or name), and make each write conditional on still holding it',
+  }),
+  'recovery-hit-finished-jobs': ({ before, after }) => ({
+    title: 'a recovery changed a job that had ended before',
+    evidence: [`${before} became ${after}`],
+    fix: 'let recovery touch only rows whose owner is proved gone, never rows in a final state',
+  }),
+  'slot-left-behind': ({ status }) => ({
+    title: 'a job that waited behind was never run',
+    evidence: [`it is still ${status}, though the job before it has ended`],
+    fix: 'let slots, limits and locks end with their holder (a lease, an advisory lock of the session), not only on the normal way out',
+  }),
+  'row-and-queue-disagree': ({ state, broker }) => ({
+    title: 'row and queue disagree about the end',
+    evidence: [`the row is ${state}, and ${broker}`],
+    fix: 'let one of them decide: acknowledge after the final write, and write the end to the row when the queue gives up',
+  }),
+  'never-acked': ({ due }) => ({
+    title: 'the job is done and was never acknowledged',
+    evidence: due === null ? [] : [`the queue will hand it out again ${due}`],
+    fix: 'acknowledge every delivery, also those of jobs that turn out to be done already',
+  }),
+  'reset-at-boot': () => ({
+    title: 'a new worker put the job back to pending and what was done was forgotten',
+    evidence: [],
+    fix: 'keep started_at, progress and what is done when a job is handed back',
+  }),
+  'progress-reset': ({ before, after }) => ({
+    title: 'progress began again',
+    evidence: [`from ${before} % to ${after ?? 'nothing'}`],
+    fix: "count from what is done, not from zero; if beginning again is meant, set criteria: { 'progress-monotonic': 'advisory' }",
+  }),
+  'restarts-burn-retries': ({ spent, restarts }) => ({
+    title: 'restarts use up the retries',
+    evidence: [`${spent} retries for ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`],
+    fix: 'count a retry when an attempt has failed, not when it is interrupted or begins',
+  }),
+  'retries-miscounted': () => ({
+    title: 'retries are not counted as they happen',
+    evidence: [],
+    fix: 'raise retry_count once, in the write that fails the attempt, and never set it back',
+  }),
+  'backoff-lost': () => ({
+    title: 'the restart changed when the job is retried',
+    evidence: [],
+    fix: 'keep the due time in the queue or the row (a delayed message, last_retry_at), not in a timer of the worker',
   }),
   'started-at-reset': () => ({
     title: 'the second pick-up wrote started_at again',

@@ -1,10 +1,11 @@
 /** What is counted and compared once the job has settled, before the history is judged. */
+import { environmentError } from '../core/errors.ts';
 import { isTerminal } from '../core/event.ts';
 import { changesOf, createHistory } from '../core/history.ts';
 import { readRows, rowsCarrying } from '../jobs/read-rows.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
 import { triggerJob } from './trigger-job.ts';
-import { record, subjectChanges, waitFor, type InFlight } from './context.ts';
+import { record, subjectChanges, waitFor, type Connected, type InFlight } from './context.ts';
 
 export async function countRows(run: InFlight): Promise<void> {
   const rows = await rowsCarrying(run.database, run.table, fileToken(run));
@@ -15,6 +16,47 @@ export async function countRows(run: InFlight): Promise<void> {
     .map((row) => ({ id: row.id, files: row.files.filter((file) => own.has(file)) }))
     .filter((row) => row.files.length > 0 || row.id === id);
   record(run, { kind: 'rows:counted', job: id, role, rows: carrying });
+}
+
+/**
+ * Counts what the items of every job left behind, by the user's own query.
+ * The query gives an item (the file's path as it was submitted) and how often it is there, with the job's id as `$1`.
+ */
+export async function countEffects(run: InFlight): Promise<void> {
+  const sql = run.settings.effectsSql;
+  if (sql === null) return;
+  for (const { job, role } of run.recorder.history().of('job:created')) {
+    const effects = await queryEffects(run, sql, job);
+    record(run, { kind: 'effects:counted', job, role, source: 'query', effects });
+  }
+}
+
+/**
+ * Runs the effects query for a job that does not exist yet: a mistake in it must not cost a whole run.
+ * @throws UserError `effects-query`
+ */
+export async function checkEffectsQuery(run: Connected, ids: ReservedIds): Promise<void> {
+  const sql = run.settings.effectsSql;
+  const id = ids.get('subject');
+  if (sql === null || id === undefined) return;
+  try {
+    await queryEffects(run, sql, id);
+  } catch (error) {
+    throw environmentError(
+      'effects-query',
+      `the effects query fails: ${error instanceof Error ? error.message : String(error)}`,
+      "correct effects.sql in the config file: it takes the job's id as $1 and gives file and count",
+      error,
+    );
+  }
+}
+
+async function queryEffects(run: Connected, sql: string, job: string) {
+  const { rows } = await run.database.query<Record<string, unknown>>(sql, [job]);
+  return rows.map((row) => {
+    const [item, count] = Object.values(row);
+    return { item: String(item), count: Number(count ?? 1) };
+  });
 }
 
 /** Compares the row with its last recorded version: a trigger that did not fire (replica mode, a disabled trigger) shows here. */

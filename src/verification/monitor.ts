@@ -8,7 +8,8 @@ const LONGEST_TIMEOUT_MS = 10 * 60_000;
 /** Without a living worker nothing can happen any more; this long its last writes may take to be seen. */
 const NOBODY_LEFT_GRACE_MS = 2_000;
 
-export async function monitor(run: InFlight, broker: BrokerWatch): Promise<void> {
+/** @returns whether the job ended */
+export async function monitor(run: InFlight, broker: BrokerWatch): Promise<boolean> {
   const timeoutMs = await terminalTimeout(run);
   const startedAtMs = run.recorder.now();
   const end = await waitFor(run, timeoutMs, () => {
@@ -25,6 +26,7 @@ export async function monitor(run: InFlight, broker: BrokerWatch): Promise<void>
     record(run, { kind: 'timeout:reached', timeout: 'terminal', afterMs: run.recorder.now() - startedAtMs });
   }
   await broker.look();
+  return end === 'ended';
 }
 
 /** The setting, or more where the broker itself takes longer to hand the job out again. */

@@ -32,7 +32,11 @@ export async function preflight(
       remedy: "name the server's own port in --database-url if you can",
     });
   }
-  const queue = await openQueue(run.settings.queue, { databaseUrl, clock: { now: clockOf(run) } });
+  const queue = await openQueue(run.settings.queue, {
+    databaseUrl,
+    clock: { now: clockOf(run) },
+    jobs: { database, table, statuses: run.settings.jobs.statuses },
+  });
   onOpened({ queue });
   const connected = { ...run, database, table, queue, pooled };
   await checkQueue(connected);

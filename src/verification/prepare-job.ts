@@ -10,7 +10,7 @@ import { environmentError } from '../core/errors.ts';
 import { record, type Connected, type JobOnHand } from './context.ts';
 
 /** Roles in the order in which their jobs are reserved; the control is only made where it can change the verdict. */
-const RESERVED: readonly JobRole[] = ['subject', 'control'];
+const RESERVED: readonly JobRole[] = ['subject', 'witness-ended', 'witness-waiting', 'control'];
 
 export type ReservedIds = ReadonlyMap<JobRole, string>;
 
@@ -74,8 +74,10 @@ function sinkOf(run: Connected, ids: ReservedIds): ObserverSink {
       record(run, { kind: 'row:version', role, source: sourceOf(run), ...version });
     },
     stranger: ({ id, files }) => {
-      const role = files.some((file) => file.includes(`${fileToken(run)}/control/`)) ? 'control' : 'subject';
-      record(run, { kind: 'row:stranger', job: ids.get(role) ?? '', id, files });
+      const role = [...ids.keys()].find((name) =>
+        files.some((file) => file.includes(`${fileToken(run)}/${name}/`)),
+      );
+      record(run, { kind: 'row:stranger', job: ids.get(role ?? 'subject') ?? '', id, files });
     },
     failed: (reason) =>
       record(run, { kind: 'note', code: 'observer-failed', text: `the observer failed: ${reason}` }),
@@ -86,15 +88,19 @@ function sourceOf(run: Connected): 'trigger' | 'poll' {
   return run.recorder.latest('observer:started')?.source ?? 'trigger';
 }
 
-/** Makes the files and the row of one job. Everything is journalled before it is made. */
+/**
+ * Makes the files and the row of one job. Everything is journalled before it is made. Witnesses have one file, which
+ * can be read whatever the subject's are like: they are to end soon.
+ */
 export async function createJob(run: Connected, ids: ReservedIds, role: JobRole): Promise<JobOnHand> {
   const { settings, table } = run;
   const id = ids.get(role);
   if (id === undefined) throw new Error(`no id was reserved for the ${role}`);
+  const witness = role === 'witness-ended' || role === 'witness-waiting';
   const files = await makeDummyFiles({
     folder: join(run.temporaryFolder, role),
-    count: settings.files,
-    mode: settings.fileMode,
+    count: witness ? 1 : settings.files,
+    mode: witness ? 'valid' : settings.fileMode,
     label: `${run.id} ${role}`,
   });
   const planned = planRow(table, settings.jobs, { id, files });

@@ -19,7 +19,14 @@ import type { Queue } from '../queues/queue.ts';
 import { awaitStrike } from './await-strike.ts';
 import { watchBroker, type BrokerWatch } from './broker-watch.ts';
 import { removeThings } from './clean-up.ts';
-import { checkObservation, countRows, needsControl, runControl } from './conclude.ts';
+import {
+  checkEffectsQuery,
+  checkObservation,
+  countEffects,
+  countRows,
+  needsControl,
+  runControl,
+} from './conclude.ts';
 import {
   inStep,
   record,
@@ -33,11 +40,12 @@ import { consumerIds, HarnessWorkers } from './harness-workers.ts';
 import { monitor } from './monitor.ts';
 import { createJob, reserveIds, startObserving } from './prepare-job.ts';
 import { preflight } from './preflight.ts';
-import { restartByHarness } from './restart-by-harness.ts';
+import { readyToStrike, restartByHarness, type StrikeReadiness } from './restart-by-harness.ts';
 import { restartByCommands, restartByOperator } from './restart-by-others.ts';
 import { scenarioOf } from './scenarios.ts';
 import { settle } from './settle.ts';
 import { triggerJob } from './trigger-job.ts';
+import { awaitWaitingWitness, runEndedWitness, submitWaitingWitness } from './witnesses.ts';
 import { describeStrikeAt } from '../config/strike-at.ts';
 
 export interface VerifyHost {
@@ -72,7 +80,14 @@ export async function verify(settings: Settings, host: VerifyHost): Promise<Veri
   const scenario = scenarioOf(settings);
   refuseUnsupported(settings, host);
   const run = await openRun(settings, scenario, host);
-  const opened: Opened = { database: null, queue: null, workers: null, observer: null, broker: null };
+  const opened: Opened = {
+    database: null,
+    queue: null,
+    workers: null,
+    observer: null,
+    broker: null,
+    readiness: null,
+  };
   let problem: UserError | null = null;
   try {
     await perform(run, host, opened);
@@ -96,9 +111,11 @@ interface Opened {
   workers: HarnessWorkers | null;
   observer: Observer | null;
   broker: BrokerWatch | null;
+  readiness: StrikeReadiness | null;
 }
 
 async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promise<void> {
+  const { settings } = run;
   const connected = await inStep(run, 'preflight', async () => {
     const servers = await startEnvironment(run, host);
     const ready = await preflight(servers.run, servers.databaseUrl, (part) => Object.assign(opened, part));
@@ -114,21 +131,33 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   const { observer, created } = await inStep(run, 'job', async () => {
     const started = await startObserving(connected, ids);
     opened.observer = started;
+    await checkEffectsQuery(connected, ids);
+    if (settings.witnesses) await runEndedWitness(connected, ids);
     return { observer: started, created: await createJob(connected, ids, 'subject') };
   });
-  const subject = await inStep(run, 'trigger', () => triggerJob(connected, created));
+  const { subject, witness } = await inStep(run, 'trigger', async () => ({
+    subject: await triggerJob(connected, created),
+    witness: settings.witnesses ? await submitWaitingWitness(connected, ids) : null,
+  }));
   const inFlight: InFlight = { ...connected, subject, observer };
   const broker = watchBroker(inFlight, subject);
   opened.broker = broker;
 
+  const readiness = opened.workers === null ? null : await readyToStrike(inFlight, opened.workers);
+  opened.readiness = readiness;
   const struck = await inStep(run, 'processing', () => awaitStrike(inFlight, broker));
   if (struck) {
     await inStep(run, 'restart', () => restart(inFlight, opened, broker));
-    await inStep(run, 'monitor', () => monitor(inFlight, broker));
+    await readiness?.[Symbol.asyncDispose]();
+    await inStep(run, 'monitor', async () => {
+      const ended = await monitor(inFlight, broker);
+      if (ended && witness !== null) await awaitWaitingWitness(connected, witness);
+    });
   }
   await inStep(run, 'results', async () => {
     await settle(inFlight, broker);
     await countRows(inFlight);
+    await countEffects(inFlight);
     await checkObservation(inFlight);
     if (struck && needsControl(inFlight)) await runControl(inFlight, ids);
   });
@@ -147,7 +176,9 @@ async function startFirstWorker(run: Connected, opened: Opened): Promise<void> {
 
 async function restart(run: InFlight, opened: Opened, broker: BrokerWatch): Promise<void> {
   const { stopCommand, startCommand } = run.settings.worker;
-  if (opened.workers !== null) return restartByHarness(run, opened.workers, broker);
+  if (opened.workers !== null && opened.readiness !== null) {
+    return restartByHarness(run, opened.workers, broker, opened.readiness);
+  }
   if (run.settings.autoRestart && stopCommand !== null && startCommand !== null) {
     return restartByCommands(run, broker, { stop: stopCommand, start: startCommand });
   }
@@ -223,6 +254,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     files: settings.files,
     fileMode: settings.fileMode,
     terminalTimeoutMs: settings.terminalTimeoutMs,
+    backoff: settings.backoff,
     levels: settings.criteria,
     journal: relative(process.cwd(), journal),
   });
@@ -279,6 +311,7 @@ async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promi
       record(run, { kind: 'note', code: 'close-failed', text });
     }
   };
+  await quietly(opened.readiness);
   await quietly(opened.broker);
   await quietly(opened.workers);
   await quietly(opened.observer);

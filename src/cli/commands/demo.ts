@@ -2,7 +2,7 @@
 import { loadSettings } from '../../config/load.ts';
 import type { UserConfig } from '../../config/define-config.ts';
 import type { RawFlags } from '../../config/raw-flags.ts';
-import { demoEnvironment, demoWorkerCommand } from '../demo-environment.ts';
+import { DEMO_EFFECTS, demoEnvironment, demoWorkerCommand } from '../demo-environment.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { isTerminal, runWithSettings } from './run.ts';
 
@@ -16,6 +16,8 @@ export async function runDemo(flags: RawFlags, interactive: boolean): Promise<Ex
     database: { url: PLACEHOLDER_DATABASE },
     queue: { kind: 'bullmq', backend, ...(backend === 'redis' ? { url: PLACEHOLDER_REDIS } : {}) },
     worker: { command: demoWorkerCommand(backend) },
+    effects: { sql: DEMO_EFFECTS },
+    retries: { baseDelay: '1s' },
     autoRestart: !interactive,
   };
   const settings = await loadSettings({

@@ -3,7 +3,10 @@ import type { History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import type { JudgedCriterion } from '../verdict.ts';
 import type { Diagnose, DiagnosisValues } from './diagnosis.ts';
+import * as accounting from './accounting.ts';
+import * as endedWrongly from './ended-wrongly.ts';
 import * as lost from './lost.ts';
+import * as twice from './twice.ts';
 import * as unaccounted from './unaccounted.ts';
 import * as vacuous from './vacuous.ts';
 
@@ -17,7 +20,23 @@ export const DIAGNOSES = {
   'never-reclaimed': lost.neverReclaimed,
   'nobody-listens': lost.nobodyListens,
   'stuck-after-pickup': lost.stuckAfterPickup,
-  'failed-by-restart': unaccounted.failedByRestart,
+  'failed-at-boot': endedWrongly.failedAtBoot,
+  'failed-on-shutdown': endedWrongly.failedOnShutdown,
+  'rerun-cannot-succeed': unaccounted.failedByRestart,
+  'reran-finished-job': endedWrongly.reranFinishedJob,
+  'wrote-after-end': endedWrongly.wroteAfterEnd,
+  'items-missing': endedWrongly.itemsMissing,
+  'effects-not-idempotent': twice.effectsNotIdempotent,
+  'no-fencing': twice.noFencing,
+  'recovery-hit-finished-jobs': endedWrongly.recoveryHitFinishedJobs,
+  'slot-left-behind': endedWrongly.slotLeftBehind,
+  'row-and-queue-disagree': endedWrongly.rowAndQueueDisagree,
+  'never-acked': endedWrongly.neverAcked,
+  'reset-at-boot': accounting.resetAtBoot,
+  'progress-reset': accounting.progressReset,
+  'restarts-burn-retries': accounting.restartsBurnRetries,
+  'retries-miscounted': accounting.retriesMiscounted,
+  'backoff-lost': accounting.backoffLost,
   'started-at-reset': unaccounted.startedAtReset,
   'completed-at-missing': unaccounted.completedAtMissing,
   'clock-mixed': unaccounted.clockMixed,

@@ -15,4 +15,8 @@ export const resumedAsNewJob: Diagnose = (subject) => (subject.found('further-ro
 
 export const recoveredTwice: Diagnose = (subject) => (subject.found('further-messages') ? {} : undefined);
 
-export const failedByRestart: Diagnose = (subject) => (subject.found('ended-otherwise') ? {} : undefined);
+/** It failed after it had been taken up again: something of the first run stands in the way of the second. */
+export const failedByRestart: Diagnose = (subject) => {
+  if (!subject.found('ended-otherwise') || subject.found('retries-burnt')) return undefined;
+  return subject.facts.takeOver === undefined ? undefined : {};
+};

@@ -96,6 +96,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
         ? say('good', 'every version of the row will be recorded')
         : say('doubt', `the row is polled, so short-lived states can be missed: ${event.reason ?? ''}`);
     case 'job:created':
+      if (event.role === 'witness-ended') state.waiting = 'running a witness to its end before the strike';
       return event.role === 'subject'
         ? say(
             'good',

@@ -1,0 +1,32 @@
+/**
+ * Every item's effect is there once: none missing, none twice.
+ *
+ * Why: it is what the work is for. A status that says completed and a document that is stored twice, or never, is the
+ * most expensive kind of failure, because nobody looks.
+ * What would fool it: trusting the status or the progress; a total that is right because one item is missing and
+ * another there twice (so items are compared by name).
+ * What it cannot see: without an effects query, anything; then it is skipped and said. Effects outside the database
+ * (mails, calls) are seen only if the query can.
+ */
+import { rowBefore } from '../history.ts';
+import { effectsOf } from '../effects.ts';
+import { finding, type Finding } from '../findings.ts';
+import { judgement, type Criterion } from './criterion.ts';
+
+export const effectsExactlyOnce: Criterion = {
+  id: 'effects-exactly-once',
+  title: 'every file was processed exactly once',
+  judge(history, facts) {
+    const effects = effectsOf(history, facts.job);
+    if (effects === undefined) return judgement('skipped', finding('effects-not-counted'));
+    const problems: Finding[] = effects.repeated.map(({ item, count }) =>
+      finding('effect-repeated', { item, count }),
+    );
+    // Only a job that says it is done must have done everything.
+    if (rowBefore(facts.versions)?.state === 'completed') {
+      problems.push(...effects.missing.map((item) => finding('effect-missing', { item })));
+    }
+    if (problems.length > 0) return judgement('failed', ...problems);
+    return judgement('passed', finding('effects-once', { items: effects.items - effects.missing.length }));
+  },
+};

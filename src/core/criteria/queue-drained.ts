@@ -1,0 +1,40 @@
+/**
+ * After the end the broker keeps no message, lock or active entry of the job.
+ *
+ * Why: what is done and never acknowledged is run again at the next restart, which may be tonight.
+ * What would fool it: a broker's own list of finished jobs (that is an archive, not a message to hand out), and looking
+ * too early: the acknowledgement comes a moment after the last write. So it is the last look after the settle time.
+ * What it cannot see: a broker that cannot be asked; then it is inconclusive.
+ */
+import { describeBroker, describeDue } from '../broker-words.ts';
+import { isTerminal } from '../event.ts';
+import { finding } from '../findings.ts';
+import { lastSnapshotBefore, rowBefore } from '../history.ts';
+import { judgement, type Criterion } from './criterion.ts';
+
+export const queueDrained: Criterion = {
+  id: 'queue-drained',
+  title: 'the queue keeps nothing of it',
+  judge(_history, facts) {
+    const row = rowBefore(facts.versions);
+    if (row == null || !isTerminal(row.state)) return judgement('skipped', finding('no-end-to-compare'));
+    const snapshot = lastSnapshotBefore(facts.snapshots);
+    if (snapshot === undefined || snapshot.state === 'unknown') {
+      return judgement('inconclusive', finding('broker-not-asked'));
+    }
+    const text = describeBroker(snapshot);
+    if (snapshot.state === 'dead' && row.state === 'completed') {
+      return judgement('failed', finding('row-and-queue-disagree', { state: row.state, broker: text }));
+    }
+    const over = snapshot.state === 'ended' || snapshot.state === 'gone' || snapshot.state === 'dead';
+    if (!over) {
+      return judgement(
+        'failed',
+        finding('still-in-queue', { broker: text, due: describeDue(snapshot.due, snapshot.atMs) }),
+      );
+    }
+    const messages = snapshot.messages ?? 0;
+    if (messages > 0) return judgement('failed', finding('messages-left', { messages }));
+    return judgement('passed', finding('broker-says', { text }));
+  },
+};

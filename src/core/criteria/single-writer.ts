@@ -1,0 +1,80 @@
+/**
+ * Once a new claim has written, no write of an older claim lands.
+ *
+ * Why: a worker that was frozen, cut off or given up, and a child that outlived its parent, overwrite what their
+ * successor has done.
+ * How: two signs. The writer: a write of an earlier incarnation after a later one, unless it claims the job anew (a
+ * thawed worker may, with a token that was never there before). The claim: a task id or owner that comes back after
+ * another had taken its place, which also tells two runs within one process.
+ * What would fool it: taking one process for one writer; taking a new claim of an old worker for a zombie.
+ * What it cannot see: who wrote, under polling or behind a pooler. Then the claims alone are judged; and where the old
+ * worker could still be alive (every scenario but a crash whose processes were seen to end) that is not enough.
+ */
+import { finding } from '../findings.ts';
+import type { RowVersion } from '../history.ts';
+import type { RestartFacts } from '../restart.ts';
+import { judgement, type Criterion } from './criterion.ts';
+
+export const singleWriter: Criterion = {
+  id: 'single-writer',
+  title: 'no older claim wrote after a newer one',
+  judge(_history, facts) {
+    const returned = claimThatReturned(facts);
+    if (returned !== undefined) return judgement('failed', returned);
+    let newest = 0;
+    let unattributed = 0;
+    const claims = new Set<string>();
+    for (const version of writesOfWorkers(facts)) {
+      const attribution = facts.attribute(version);
+      const claim = claimOf(version);
+      const fresh = claim !== null && !claims.has(claim);
+      if (claim !== null) claims.add(claim);
+      if (attribution === null) {
+        unattributed += 1;
+        continue;
+      }
+      if (attribution.incarnation < newest && !fresh) {
+        return judgement(
+          'failed',
+          finding('older-wrote-after-newer', {
+            older: attribution.incarnation,
+            newer: newest,
+            status: version.values?.status ?? '',
+          }),
+        );
+      }
+      newest = Math.max(newest, attribution.incarnation);
+    }
+    if (unattributed === 0) return judgement('passed', finding('writers-in-order', { claims: claims.size }));
+    const dead = facts.gone?.proof === 'processes' && facts.faults[0]?.signal === 'SIGKILL';
+    return judgement(
+      dead ? 'skipped' : 'inconclusive',
+      finding('unattributed-writes', { writes: unattributed }),
+    );
+  },
+};
+
+/** The versions that a worker wrote: not the harness's insert, and not what the hold let through. */
+function writesOfWorkers(facts: RestartFacts): readonly RowVersion[] {
+  return facts.changes.filter(
+    (version) => version.operation !== 'insert' && version.values !== null && version.artefactOfHold !== true,
+  );
+}
+
+function claimOf(version: RowVersion): string | null {
+  return version.values?.owner ?? version.values?.taskId ?? null;
+}
+
+function claimThatReturned(facts: RestartFacts) {
+  const replaced = new Set<string>();
+  let current: string | null = null;
+  for (const version of writesOfWorkers(facts)) {
+    const claim = claimOf(version);
+    // An emptied claim (a hand-back) ends it without putting another in its place.
+    if (claim === null || claim === current) continue;
+    if (replaced.has(claim)) return finding('older-claim-returned', { claim, after: current ?? '' });
+    if (current !== null) replaced.add(current);
+    current = claim;
+  }
+  return undefined;
+}

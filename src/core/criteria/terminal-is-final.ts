@@ -1,0 +1,64 @@
+/**
+ * Nothing changes a job that has reached a final state, until the settle time is over.
+ *
+ * Why: whoever saw COMPLETED has acted on it. A redelivery that runs a finished job again, a boot-time recovery that
+ * fails it, a late write of the old worker: all of them come after the row looked perfect.
+ * What would fool it: stopping to look at the first final state. So the run settles first.
+ * A change that leaves status, claim, progress, counts, timestamps and error alone (a flag of the application's own)
+ * is none of ours; nor is the completion time that is filled in a moment after the status.
+ * What it cannot see: under polling, a change that was undone between two looks.
+ */
+import type { RowValues } from '../event.ts';
+import { isTerminal } from '../event.ts';
+import { finding } from '../findings.ts';
+import { last } from '../history.ts';
+import { judgement, type Criterion } from './criterion.ts';
+
+const JUDGED = ['status', 'taskId', 'progress', 'startedAt', 'completedAt', 'retryCount', 'error'] as const;
+
+export const terminalIsFinal: Criterion = {
+  id: 'terminal-is-final',
+  title: 'nothing changed it after its end',
+  judge(history, facts) {
+    const { terminal } = facts;
+    if (terminal?.values == null) return judgement('skipped', finding('no-end-to-compare'));
+    let before: RowValues = terminal.values;
+    for (const version of facts.changes) {
+      if (version.seq <= terminal.seq || version.artefactOfHold === true) continue;
+      if (version.values === null) break;
+      const changed = changedRoles(before, version.values);
+      if (changed.length > 0) {
+        const incarnation = facts.attribute(version)?.incarnation ?? null;
+        return judgement(
+          'failed',
+          finding('changed-after-end', {
+            state: terminal.values.state,
+            now: version.values.status ?? '',
+            columns: changed.join(', '),
+            afterMs: version.atMs - terminal.atMs,
+            incarnation,
+          }),
+        );
+      }
+      before = version.values;
+    }
+    const settled = last(history, 'settle:ended');
+    if (settled === undefined) return judgement('inconclusive', finding('not-settled'));
+    const quiet = finding('unchanged-after-end', { forMs: settled.atMs - terminal.atMs });
+    return last(history, 'observer:started')?.source === 'trigger'
+      ? judgement('passed', quiet)
+      : judgement(
+          'passed',
+          quiet,
+          finding('observed-by-polling', { unseen: 'a change that was undone at once' }),
+        );
+  },
+};
+
+function changedRoles(before: RowValues, now: RowValues): readonly string[] {
+  return JUDGED.filter((role) => {
+    if (before[role] === now[role]) return false;
+    const filledIn = role === 'completedAt' && before.completedAt == null && isTerminal(now.state);
+    return !filledIn;
+  });
+}

@@ -1,0 +1,38 @@
+/** Why progress or retries do not add up. */
+import type { Diagnose } from './diagnosis.ts';
+import { valuesOf } from './ended-wrongly.ts';
+
+/** A new worker put the row back to pending when it started, and what was done was forgotten. */
+export const resetAtBoot: Diagnose = (subject) => {
+  const { begun, struck, changes } = subject.facts;
+  const forgotten = subject.found('progress-went-down') || subject.found('started-at-lost');
+  if (!forgotten || begun === undefined) return undefined;
+  const reset = changes.find(
+    (version) =>
+      version.seq > begun.seq &&
+      version.values?.state === 'pending' &&
+      (subject.facts.attribute(version)?.incarnation ?? 0) > struck,
+  );
+  return reset === undefined ? undefined : {};
+};
+
+export const progressReset: Diagnose = (subject) => {
+  const dip = valuesOf(subject, 'progress-went-down');
+  if (dip === undefined || resetAtBoot(subject) !== undefined) return undefined;
+  return { before: dip.before, after: dip.after };
+};
+
+export const restartsBurnRetries: Diagnose = (subject) => {
+  const burnt = valuesOf(subject, 'retries-burnt');
+  return burnt === undefined ? undefined : { spent: burnt.spent, restarts: burnt.restarts };
+};
+
+export const retriesMiscounted: Diagnose = (subject) =>
+  subject.found('retries-went-down') ||
+  subject.found('retries-over-limit') ||
+  subject.found('retry-counted-twice')
+    ? {}
+    : undefined;
+
+export const backoffLost: Diagnose = (subject) =>
+  subject.found('retried-too-early') || subject.found('retry-never-came') ? {} : undefined;

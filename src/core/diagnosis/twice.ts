@@ -1,0 +1,16 @@
+/** Why something was done twice, or by two at once. */
+import type { Diagnose } from './diagnosis.ts';
+import { valuesOf } from './ended-wrongly.ts';
+
+export const effectsNotIdempotent: Diagnose = (subject) => {
+  const repeated = subject.criteria
+    .flatMap(({ evidence }) => evidence)
+    .filter(({ code }) => code === 'effect-repeated');
+  return repeated.length === 0 ? undefined : { items: repeated.length };
+};
+
+export const noFencing: Diagnose = (subject) => {
+  const older = valuesOf(subject, 'older-wrote-after-newer');
+  if (older !== undefined) return { older: older.older, newer: older.newer };
+  return subject.found('older-claim-returned') ? { older: null, newer: null } : undefined;
+};

@@ -1,0 +1,57 @@
+/**
+ * Two small jobs beside the subject: one that has ended before the strike, which nothing may touch again, and one that
+ * waits behind the subject, which must run, once. What a recovery does to them shows nowhere else.
+ */
+import { environmentError } from '../core/errors.ts';
+import { isTerminal } from '../core/event.ts';
+import { changesOf, createHistory } from '../core/history.ts';
+import { createJob, type ReservedIds } from './prepare-job.ts';
+import { triggerJob } from './trigger-job.ts';
+import { record, waitFor, type Connected, type JobOnHand } from './context.ts';
+
+/**
+ * Runs the first witness to its end.
+ * @throws UserError `not-picked-up` when no worker takes it: then none would take the subject either
+ */
+export async function runEndedWitness(run: Connected, ids: ReservedIds): Promise<void> {
+  const job = await triggerJob(run, await createJob(run, ids, 'witness-ended'));
+  const { processingTimeoutMs, terminalTimeoutMs } = run.settings;
+  const pickedUp = await waitFor(run, processingTimeoutMs, () => (isUntouched(run, job) ? undefined : true));
+  if (pickedUp === undefined) {
+    const state = await run.queue.inspect(job.message).catch(() => null);
+    throw environmentError(
+      'not-picked-up',
+      `no worker changed the row of the first test job within ${processingTimeoutMs / 1000} s${state === null ? '' : `; in the queue it is ${state.state}`}`,
+      state?.state === 'waiting'
+        ? `compare the worker's queue name, prefix and database number with ${run.settings.queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
+        : `let the worker write its progress into the table that is watched (${run.table.name}); see its log`,
+    );
+  }
+  const ended = await waitFor(run, terminalTimeoutMs, () => hasEnded(run, job));
+  if (ended === undefined) {
+    const text = `the witness that should end before the strike did not end within ${terminalTimeoutMs / 1000} s`;
+    record(run, { kind: 'note', code: 'witness-slow', text });
+  }
+}
+
+/** Puts the second witness behind the subject. */
+export async function submitWaitingWitness(run: Connected, ids: ReservedIds): Promise<JobOnHand> {
+  return triggerJob(run, await createJob(run, ids, 'witness-waiting'));
+}
+
+/** Waits for the witness behind the subject, at most as long as the subject itself may take. */
+export async function awaitWaitingWitness(run: Connected, witness: JobOnHand): Promise<void> {
+  const leftMs = Math.max(0, run.settings.terminalTimeoutMs);
+  await waitFor(run, leftMs, () => hasEnded(run, witness));
+}
+
+function isUntouched(run: Connected, job: JobOnHand): boolean {
+  return changesOf(createHistory(run.recorder.events), job.id).every(
+    (version) => version.operation === 'insert',
+  );
+}
+
+function hasEnded(run: Connected, job: JobOnHand): true | undefined {
+  const last = changesOf(createHistory(run.recorder.events), job.id).at(-1);
+  return last !== undefined && (last.values === null || isTerminal(last.values.state)) ? true : undefined;
+}
