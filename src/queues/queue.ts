@@ -44,6 +44,14 @@ export interface BrokerInfo {
   readonly warnings: readonly string[];
 }
 
+/** A further check of the preflight, as it is reported. */
+export interface QueueCheck {
+  readonly check: string;
+  readonly status: 'ok' | 'warning' | 'skipped';
+  readonly text: string;
+  readonly remedy?: string;
+}
+
 /** How the queue takes a job back from a worker that died. Times in ms; `null` where nothing tells. */
 export interface RecoveryEstimate {
   /** From the moment a replacement is ready until the job is handed out again, at most. */
@@ -85,6 +93,12 @@ export interface Queue extends AsyncDisposable {
    *   `broker-schema-missing`, …: clear words and a remedy, no secret.
    */
   ping(): Promise<BrokerInfo>;
+
+  /**
+   * What the workers that are connected say of themselves. Empty where they cannot be asked.
+   * @throws UserError `environment` for what would make the run fail, e.g. a task that none of them knows.
+   */
+  workerChecks?(): Promise<readonly QueueCheck[]>;
 
   /** The consumers that are connected to this queue now. `null`: the queue cannot tell. */
   consumers(): Promise<readonly Connection[] | null>;

@@ -39,7 +39,7 @@ import {
 import { consumerIds, HarnessWorkers } from './harness-workers.ts';
 import { monitor } from './monitor.ts';
 import { createJob, reserveIds, startObserving } from './prepare-job.ts';
-import { preflight } from './preflight.ts';
+import { checkWorkers, preflight } from './preflight.ts';
 import { readyToStrike, restartByHarness, type StrikeReadiness } from './restart-by-harness.ts';
 import { restartByCommands, restartByOperator } from './restart-by-others.ts';
 import { scenarioOf } from './scenarios.ts';
@@ -172,6 +172,7 @@ async function startFirstWorker(run: Connected, opened: Opened): Promise<void> {
   const first = await workers.start();
   const timeoutMs = run.settings.processingTimeoutMs;
   if (!(await workers.awaitReady(first, before, timeoutMs))) await workers.failNotReady(first, timeoutMs);
+  await checkWorkers(run);
 }
 
 async function restart(run: InFlight, opened: Opened, broker: BrokerWatch): Promise<void> {

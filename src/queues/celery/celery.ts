@@ -5,6 +5,7 @@ import type { BrokerState, Connection, Due, QueueFacts } from '../../core/event.
 import type {
   MessageRef,
   Queue,
+  QueueCheck,
   QueueContext,
   RecoveryEstimate,
   Submission,
@@ -13,6 +14,7 @@ import type {
 import type { Sent } from '../reference.ts';
 import type { BrokerLook, CeleryBroker } from './broker.ts';
 import { consumersOf, type ConsumerView } from './consumers.ts';
+import { checkWorkers } from './worker-checks.ts';
 import { taskMessage } from './message.ts';
 import { readTaskCall } from './payload.ts';
 import {
@@ -26,7 +28,7 @@ import {
   type Unacknowledged,
 } from './recovery.ts';
 import type { HeldTask } from './remote-control.ts';
-import { Team } from './team.ts';
+import { consumes, Team } from './team.ts';
 
 /** Between a worker's pop and its note in `unacked` a message is nowhere; so it is looked for twice. */
 const TRANSIT_MS = 25;
@@ -76,6 +78,14 @@ class CeleryQueue implements Queue {
 
   ping() {
     return this.#broker.ping();
+  }
+
+  async workerChecks(): Promise<readonly QueueCheck[]> {
+    const workers = await this.#team.learn(1, this.queueName);
+    return checkWorkers(
+      workers.filter((facts) => consumes(facts, this.queueName)),
+      this.#task,
+    );
   }
 
   consumers(): Promise<readonly Connection[] | null> {
@@ -217,6 +227,5 @@ const TELLING_LINES: readonly RegExp[] = [
   /Received unregistered task of type/,
   /WorkerLostError/,
   /Restoring \d+ unacknowledged message/,
-  /worker: (?:Warm|Cold) shutdown/i,
   /Unrecoverable error/,
 ];

@@ -90,10 +90,12 @@ export class Team {
     const workers = [...this.#facts.values()];
     const told = workers.findLast(({ tasks }) => tasks.has(task));
     const taskFacts = told?.tasks.get(task);
+    const queues = [...new Set(workers.flatMap((facts) => facts.queues ?? []))];
     const pool = (told ?? workers.at(-1))?.pool;
     return {
       ...(pool == null ? {} : { pool }),
       ...(workers.length === 0 ? {} : { registered: told !== undefined }),
+      ...(queues.length === 0 ? {} : { workerQueues: queues.join(', ') }),
       ...(taskFacts?.acksLate == null ? {} : { acksLate: taskFacts.acksLate }),
       ...(taskFacts?.rejectOnWorkerLost == null ? {} : { rejectOnWorkerLost: taskFacts.rejectOnWorkerLost }),
     };
