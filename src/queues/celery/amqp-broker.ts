@@ -25,6 +25,8 @@ class AmqpBroker implements CeleryBroker {
   readonly remote: AmqpRemote;
   readonly #connection: AmqpConnection;
   readonly #queue: string;
+  /** Messages whose confirm did not come in time: what is still on its way cannot be removed. */
+  readonly #unconfirmed = new Map<string, Promise<unknown>>();
 
   constructor(settings: QueueSettings, context: QueueContext) {
     this.#connection = new AmqpConnection(
@@ -51,26 +53,29 @@ class AmqpBroker implements CeleryBroker {
 
   async submit(message: TaskMessage): Promise<SubmitOutcome> {
     const messageId = message.id;
-    await this.#declareQueue();
     let sent = false;
     const publish = this.#connection.askConfirmed(async (channel) => {
-      channel.publish('', this.#queue, Buffer.from(message.body), {
-        contentType: 'application/json',
-        contentEncoding: 'utf-8',
-        headers: message.headers,
-        correlationId: message.id,
-        replyTo: message.replyTo,
-        deliveryMode: 2,
-        priority: message.priority,
-        mandatory: true,
+      let returned = false;
+      channel.on('return', () => {
+        returned = true;
       });
-      sent = true;
-      await channel.waitForConfirms();
+      for (;;) {
+        this.#publish(channel, message);
+        sent = true;
+        await channel.waitForConfirms();
+        if (!returned) return;
+        // As Celery's own producers do: without a queue the message has gone nowhere.
+        returned = false;
+        await channel.assertQueue(this.#queue, { durable: true });
+      }
     });
     const unknown = (problem: string): SubmitOutcome => ({ messageId, certainty: 'uncertain', problem });
     try {
       const outcome = await within(publish, this.#connection.requestTimeoutMs);
-      if (outcome === 'timed-out') return unknown('RabbitMQ did not answer in time.');
+      if (outcome === 'timed-out') {
+        this.#unconfirmed.set(messageId, publish);
+        return unknown('RabbitMQ did not answer in time.');
+      }
       return { messageId, certainty: 'certain' };
     } catch (error) {
       if (!isConnectionLost(error)) throw this.#connection.describe(error);
@@ -90,6 +95,8 @@ class AmqpBroker implements CeleryBroker {
    * that a worker holds is out of reach: it goes when the worker acknowledges it.
    */
   async purge({ messageId }: MessageRef): Promise<void> {
+    const underWay = this.#unconfirmed.get(messageId)?.catch(() => undefined);
+    if (underWay !== undefined) await within(underWay, this.#connection.requestTimeoutMs);
     const { ready } = await this.#counts();
     if (ready === 0) return;
     await this.#connection.ask(async (channel) => {
@@ -132,10 +139,17 @@ class AmqpBroker implements CeleryBroker {
     await this.#connection.close();
   }
 
-  /** As Celery's own producers do: a message to a queue that is not there would be dropped. */
-  async #declareQueue(): Promise<void> {
-    if (await this.#exists((channel) => channel.checkQueue(this.#queue))) return;
-    await this.#connection.ask((channel) => channel.assertQueue(this.#queue, { durable: true }));
+  #publish(channel: Channel, message: TaskMessage): void {
+    channel.publish('', this.#queue, Buffer.from(message.body), {
+      contentType: 'application/json',
+      contentEncoding: 'utf-8',
+      headers: message.headers,
+      correlationId: message.id,
+      replyTo: message.replyTo,
+      deliveryMode: 2,
+      priority: message.priority,
+      mandatory: true,
+    });
   }
 
   async #counts(): Promise<{ readonly ready: number; readonly consumers: number }> {

@@ -27,7 +27,7 @@ import {
   visibleAtMs,
   type Unacknowledged,
 } from './recovery.ts';
-import type { HeldTask } from './remote-control.ts';
+import type { HeldTask, HolderAnswer } from './remote-control.ts';
 import { consumes, Team } from './team.ts';
 
 /** Between a worker's pop and its note in `unacked` a message is nowhere; so it is looked for twice. */
@@ -102,13 +102,13 @@ class CeleryQueue implements Queue {
 
   async inspect(message: MessageRef): Promise<BrokerState> {
     const look = await this.#look(message);
-    const holder =
-      look.place === 'ready' && this.#broker.showsUnacknowledged
-        ? null
-        : await this.#team.holder(message.messageId);
+    await this.#meetWorkers(look);
+    const asks = look.place !== 'ready' || !this.#broker.showsUnacknowledged;
+    const answer = asks ? await this.#team.holder(message.messageId) : NOBODY_ASKED;
+    const holder = answer.held;
     const nowMs = this.#clock.now();
     const unacknowledged = await this.#unacknowledged(look, nowMs);
-    const { state, due } = await this.#stateOf(look, holder, unacknowledged, nowMs);
+    const { state, due } = await this.#stateOf(look, answer, unacknowledged, nowMs);
     return {
       state,
       owner: state === 'gone' ? null : (holder?.host ?? null),
@@ -152,6 +152,12 @@ class CeleryQueue implements Queue {
     await this.#broker[Symbol.asyncDispose]();
   }
 
+  /** Asks workers who they are as soon as they have come, so that it is known when they are gone. */
+  async #meetWorkers(look: BrokerLook): Promise<void> {
+    const due = this.#broker.showsUnacknowledged ? look.place === 'unacknowledged' : !this.#team.isKnown;
+    if (due) await this.#consumers.list();
+  }
+
   async #look(message: MessageRef): Promise<BrokerLook> {
     const sent = this.#sent.get(message.messageId);
     const look = await this.#broker.look(message, sent);
@@ -178,12 +184,13 @@ class CeleryQueue implements Queue {
 
   async #stateOf(
     look: BrokerLook,
-    holder: HeldTask | null,
+    { held: holder, answered }: HolderAnswer,
     unacknowledged: Unacknowledged | null,
     nowMs: number,
   ): Promise<Pick<BrokerState, 'state' | 'due'>> {
-    const later = look.etaMs !== null && look.etaMs > nowMs;
-    const atEta: Due = { kind: 'at', atMs: look.etaMs ?? nowMs };
+    const etaMs = look.etaMs ?? (holder?.etaEpochMs == null ? null : holder.etaEpochMs - Date.now() + nowMs);
+    const later = etaMs !== null && etaMs > nowMs;
+    const atEta: Due = { kind: 'at', atMs: etaMs ?? nowMs };
     if (unacknowledged !== null) {
       const due = dueOf(unacknowledged, nowMs);
       // What a worker has fetched for later is in its memory; when it dies, the broker's own time counts.
@@ -196,10 +203,12 @@ class CeleryQueue implements Queue {
     };
     if (this.#broker.showsUnacknowledged) return look.place === 'ready' ? waiting : GONE;
     if (holder?.acknowledged === true) return GONE;
-    if (holder !== null)
+    if (holder?.state === 'scheduled') return { state: 'delayed', due: atEta };
+    if (holder !== null) {
       return { state: holder.state === 'active' ? 'active' : 'waiting', due: { kind: 'now' } };
+    }
     // Nobody has it who answers. It waits or is gone only if there is nobody else.
-    if (!(await this.#consumers.allAnswer())) return { state: 'unknown', due: { kind: 'unknown' } };
+    if (!(await this.#consumers.isComplete(answered))) return { state: 'unknown', due: { kind: 'unknown' } };
     return look.place === 'ready' ? waiting : GONE;
   }
 
@@ -219,6 +228,8 @@ class CeleryQueue implements Queue {
     };
   }
 }
+
+const NOBODY_ASKED: HolderAnswer = { held: null, answered: [] };
 
 const GONE = { state: 'gone', due: { kind: 'never' } } as const satisfies Pick<BrokerState, 'state' | 'due'>;
 

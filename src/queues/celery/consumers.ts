@@ -13,8 +13,8 @@ export interface ConsumerView {
   list(): Promise<readonly Connection[] | null>;
   /** Whether nobody is connected, asked until a killed worker's connections have ended. Not told: `false`. */
   nobody(): Promise<boolean>;
-  /** Whether every consumer answers remote control, so that a task none of them has is with nobody. */
-  allAnswer(): Promise<boolean>;
+  /** Whether every consumer is among those that answered, so that a task that none of them has is with nobody. */
+  isComplete(answered: readonly string[]): Promise<boolean>;
 }
 
 const NOBODY_LIMIT_MS = 1_000;
@@ -35,11 +35,9 @@ export function consumersOf(broker: CeleryBroker, team: Team, queueName: string)
         await pause(NOBODY_INTERVAL_MS);
       }
     },
-    async allAnswer() {
+    async isComplete(answered) {
       const count = await broker.consumerCount();
-      if (count === null) return false;
-      if (count === 0) return true;
-      return (await team.answering(queueName)) >= count;
+      return count !== null && team.consumersAmong(answered, queueName) >= count;
     },
   };
 }
@@ -54,7 +52,7 @@ function byConnections(broker: CeleryBroker, team: Team, queueName: string): Con
       known = new Set();
       return connections;
     }
-    if (connections.some(({ id }) => !known.has(id))) {
+    if (connections.length !== known.size || connections.some(({ id }) => !known.has(id))) {
       const workers = await team.learn(connections.length);
       known = new Set(connections.map(({ id }) => id));
       ofThisQueue =

@@ -139,9 +139,8 @@ class RedisBroker implements CeleryBroker {
     const keys = this.#keys.bookkeeping.filter((key) => absent.includes(key));
     await this.#ask(async (client) => {
       for (const name of replies) await removeReplies(client, this.#keys, name.slice(REPLIES.length));
-      const contents = [...this.#keys.lists, this.#keys.unacked, this.#keys.unackedIndex];
-      // A queue that holds anything keeps its bindings.
-      if (keys.length > 0 && (await client.exists(...contents)) === 0) await client.del(...keys);
+      // A queue that holds anything keeps its bindings; any worker that starts makes them anew.
+      if (keys.length > 0 && (await client.exists(...this.#keys.lists)) === 0) await client.del(...keys);
     });
   }
 

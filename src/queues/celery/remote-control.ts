@@ -8,7 +8,7 @@
 import { asRecord } from './message.ts';
 
 export interface Question {
-  readonly method: 'ping' | 'registered' | 'conf' | 'stats' | 'active_queues' | 'query_task';
+  readonly method: 'ping' | 'registered' | 'conf' | 'stats' | 'active_queues' | 'query_task' | 'scheduled';
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
@@ -94,14 +94,19 @@ export async function askForFacts(
 function readStats(answer: unknown): Pick<WorkerFacts, 'pid' | 'pool'> {
   const stats = asRecord(answer);
   const pid = stats?.['pid'];
-  const implementation = asRecord(stats?.['pool'])?.['implementation'];
-  const module = typeof implementation === 'string' ? implementation.split(':')[0] : undefined;
-  const pool =
-    module
-      ?.split('.')
-      .at(-1)
-      ?.replace(/^thread$/, 'threads') ?? null;
-  return { pid: typeof pid === 'number' ? pid : null, pool };
+  return { pid: typeof pid === 'number' ? pid : null, pool: poolOf(asRecord(stats?.['pool']), pid) };
+}
+
+/** A pool does not tell its name before Celery 5.3, but each has figures of its own. */
+function poolOf(pool: Readonly<Record<string, unknown>> | undefined, pid: unknown): string | null {
+  const implementation = pool?.['implementation'];
+  if (typeof implementation === 'string') {
+    const module = implementation.split(':')[0]?.split('.').at(-1);
+    return module === 'thread' ? 'threads' : (module ?? null);
+  }
+  const processes = pool?.['processes'];
+  if (Array.isArray(processes)) return processes.includes(pid) ? 'solo' : 'prefork';
+  return pool?.['threads'] === undefined ? null : 'threads';
 }
 
 function readQueues(answer: unknown): readonly string[] | null {
@@ -142,25 +147,52 @@ function readVisibilityTimeout(answer: unknown): number | null {
     : null;
 }
 
-/** A task in the hands of a worker: `reserved` is fetched and not begun. */
+/** A task in the hands of a worker: `reserved` is fetched and not begun, `scheduled` has its time to wait for. */
 export interface HeldTask {
   readonly host: string;
-  readonly state: 'active' | 'reserved';
+  readonly state: 'active' | 'reserved' | 'scheduled';
+  /** When a scheduled one is due, epoch ms; `null`: not told. */
+  readonly etaEpochMs: number | null;
   readonly acknowledged: boolean;
   /** The process that runs it: a prefork child. */
   readonly pid: number | null;
 }
 
-/** Who holds the task, of those that answer. One that is running it comes before one that has only fetched it. */
-export async function findHolder(
-  remote: RemoteControl,
-  id: string,
-  limitMs: number,
-  destination: readonly string[] | undefined,
-): Promise<HeldTask | null> {
-  const answers = await remote.ask({ method: 'query_task', arguments: { ids: [id] } }, limitMs, destination);
-  const held = [...answers].flatMap(([host, answer]) => readHeld(host, asRecord(answer)?.[id]));
-  return held.find(({ state }) => state === 'active') ?? held[0] ?? null;
+/** Who holds a task, and who was asked with effect. */
+export interface HolderAnswer {
+  readonly held: HeldTask | null;
+  readonly answered: readonly string[];
+}
+
+/** Asks all workers for the task. One that is running it comes before one that has only fetched it. */
+export async function findHolder(remote: RemoteControl, id: string, limitMs: number): Promise<HolderAnswer> {
+  const answers = await remote.ask({ method: 'query_task', arguments: { ids: [id] } }, limitMs);
+  const answered = [...answers.keys()];
+  const holders = [...answers].flatMap(([host, answer]) => readHeld(host, asRecord(answer)?.[id]));
+  const held = holders.find(({ state }) => state === 'active') ?? holders[0];
+  if (held !== undefined || answered.length === 0) return { held: held ?? null, answered };
+  const scheduled = await remote.ask({ method: 'scheduled', arguments: {} }, limitMs);
+  const [waiting] = [...scheduled].flatMap(([host, answer]) => readScheduled(host, answer, id));
+  return { held: waiting ?? null, answered };
+}
+
+function readScheduled(host: string, answer: unknown, id: string): readonly HeldTask[] {
+  const entries: readonly unknown[] = Array.isArray(answer) ? answer : [];
+  return entries.flatMap((entry) => {
+    const { eta, request } = asRecord(entry) ?? {};
+    const info = asRecord(request);
+    if (info?.['id'] !== id) return [];
+    const etaEpochMs = typeof eta === 'string' ? Date.parse(eta) : Number.NaN;
+    return [
+      {
+        host,
+        state: 'scheduled',
+        acknowledged: info['acknowledged'] === true,
+        pid: null,
+        etaEpochMs: Number.isNaN(etaEpochMs) ? null : etaEpochMs,
+      } as const,
+    ];
+  });
 }
 
 /** The answer is a pair of a state and what is known of the request. */
@@ -168,5 +200,13 @@ function readHeld(host: string, answer: unknown): readonly HeldTask[] {
   const [state, info]: readonly unknown[] = Array.isArray(answer) ? answer : [];
   if (state !== 'active' && state !== 'reserved') return [];
   const { acknowledged, worker_pid: pid } = asRecord(info) ?? {};
-  return [{ host, state, acknowledged: acknowledged === true, pid: typeof pid === 'number' ? pid : null }];
+  return [
+    {
+      host,
+      state,
+      acknowledged: acknowledged === true,
+      pid: typeof pid === 'number' ? pid : null,
+      etaEpochMs: null,
+    },
+  ];
 }

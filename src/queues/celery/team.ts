@@ -6,7 +6,7 @@ import { DEFAULT_VISIBILITY_TIMEOUT_MS } from './recovery.ts';
 import {
   askForFacts,
   findHolder,
-  type HeldTask,
+  type HolderAnswer,
   type RemoteControl,
   type WorkerFacts,
 } from './remote-control.ts';
@@ -17,16 +17,13 @@ const ANSWER_LIMIT_MS = 150;
 const LEARN_LIMIT_MS = 500;
 /** A holder is asked for no more often than this. */
 const HOLDER_FRESH_MS = 150;
-const ANSWERING_FRESH_MS = 300;
+const SILENT_FRESH_MS = 1_000;
+const NOBODY: HolderAnswer = { held: null, answered: [] };
 
 export class Team {
   readonly #remote: RemoteControl;
   readonly #facts = new Map<string, WorkerFacts>();
-  #answered: { readonly atMs: number; readonly hosts: Promise<readonly string[]> } = {
-    atMs: -Infinity,
-    hosts: Promise.resolve([]),
-  };
-  #holder: { readonly id: string; readonly atMs: number; readonly held: Promise<HeldTask | null> } | null =
+  #holder: { readonly id: string; readonly answer: Promise<HolderAnswer>; freshUntilMs: number } | null =
     null;
 
   constructor(remote: RemoteControl) {
@@ -52,30 +49,33 @@ export class Team {
     return [...answered.values()];
   }
 
-  /** Who has the task; `null`: nobody that answers. A solo worker is not asked: it would answer when it has ended. */
-  holder(id: string): Promise<HeldTask | null> {
-    const askable = [...this.#facts.values()].filter(({ pool }) => pool !== 'solo').map(({ host }) => host);
-    if (askable.length === 0) return Promise.resolve(null);
+  /** Who has the task, of those that answer: a solo worker answers when it has nothing to do. */
+  holder(id: string): Promise<HolderAnswer> {
     const before = this.#holder;
-    if (before?.id === id && performance.now() - before.atMs < HOLDER_FRESH_MS) return before.held;
-    const held = findHolder(this.#remote, id, ANSWER_LIMIT_MS, askable).catch(() => null);
-    this.#holder = { id, atMs: performance.now(), held };
-    return held;
+    if (before?.id === id && performance.now() < before.freshUntilMs) return before.answer;
+    const answer = findHolder(this.#remote, id, ANSWER_LIMIT_MS).catch(() => NOBODY);
+    const asked = { id, answer, freshUntilMs: performance.now() + HOLDER_FRESH_MS };
+    this.#holder = asked;
+    void this.#slowDown(asked);
+    return answer;
   }
 
-  /** How many consumers of a queue answer now. */
-  async answering(queueName: string): Promise<number> {
-    if (performance.now() - this.#answered.atMs > ANSWERING_FRESH_MS) {
-      const hosts = this.#remote
-        .ask({ method: 'ping', arguments: {} }, ANSWER_LIMIT_MS)
-        .catch(() => new Map());
-      this.#answered = { atMs: performance.now(), hosts: hosts.then((answers) => [...answers.keys()]) };
-    }
-    const hosts = await this.#answered.hosts;
+  /** Questions to a worker that is busy pile up with it. */
+  async #slowDown(asked: { readonly answer: Promise<HolderAnswer>; freshUntilMs: number }): Promise<void> {
+    const { answered } = await asked.answer;
+    if (answered.length === 0) asked.freshUntilMs = performance.now() + SILENT_FRESH_MS;
+  }
+
+  /** How many of these workers consume the queue, as far as they have said. */
+  consumersAmong(hosts: readonly string[], queueName: string): number {
     return hosts.filter((host) => {
       const facts = this.#facts.get(host);
       return facts === undefined || consumes(facts, queueName);
     }).length;
+  }
+
+  get isKnown(): boolean {
+    return this.#facts.size > 0;
   }
 
   get visibilityTimeoutMs(): { readonly ms: number; readonly told: boolean } {
