@@ -39,6 +39,8 @@ export async function openCeleryBench(): Promise<CeleryBench> {
       const command = [
         `exec ${CELERY_PYTHON} -m celery --workdir ${FIXTURE} -A ${app} worker -l INFO -P ${pool} -c 1`,
         ...QUICK_FLAGS,
+        // With one message at a time a worker on Redis may sit idle for 20 s before it asks for the next (Celery 5.2).
+        '--prefetch-multiplier 4',
       ];
       const settings = await loadSettings({
         flags: {},
