@@ -7,6 +7,7 @@ import { normaliseDatabaseUrl } from './database-url.ts';
 import { DEFAULTS, defaultPayload, defaultQueueName } from './defaults.ts';
 import { fromConfig, fromFlag, read } from './given.ts';
 import type { Given, Sources } from './given.ts';
+import { apiUrl, httpSettings } from './http-settings.ts';
 import type { QueueBackend, QueueKind, QueueSettings } from './settings.ts';
 
 const QUEUE_KINDS = [
@@ -79,6 +80,7 @@ export function queueSettings(
     payload: configured.payload ?? defaultPayload(kind),
     prefix: configured.prefix ?? (kind === 'celery' ? '' : DEFAULTS.prefix),
     schema: configured.schema ?? DEFAULTS.schema,
+    ...(kind === 'http' ? { http: httpSettings(sources, url?.value ?? DEFAULTS.apiUrl) } : {}),
   };
   return { queue, url };
 }
@@ -118,6 +120,7 @@ function brokerUrl(
       return { ...given, value: normaliseCeleryUrl(given.value, given.from) };
     }
     case 'http':
+      return apiUrl(flag ?? configured, sources.cwd);
     case 'sql':
     case 'command':
     case 'none':

@@ -32,6 +32,8 @@ export interface CeleryBench extends AsyncDisposable {
 export async function openCeleryBench(): Promise<CeleryBench> {
   const postgres: TestServer = await startTestPostgres();
   const database = new Pool({ connectionString: postgres.url });
+  // Idle connections end with the server.
+  database.on('error', () => undefined);
   await createTables(database);
   const folder = await mkdtemp(join(tmpdir(), 'vr-test-celery-runs-'));
   return {
