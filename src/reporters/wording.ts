@@ -199,6 +199,14 @@ export interface DiagnosisWords {
   readonly docs: string;
 }
 
+/** What a worker has told of its own settings; what it has not told is left out. */
+function workerSays(told: Readonly<Record<string, string | number | null | undefined>>): readonly string[] {
+  const known = Object.entries(told).filter(([, value]) => value != null);
+  return known.length === 0
+    ? []
+    : [`the worker says: ${known.map(([name, value]) => `${name} = ${value}`).join(', ')}`];
+}
+
 type DiagnosisSentences = Omit<DiagnosisWords, 'docs'>;
 
 const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => DiagnosisSentences } = {
@@ -212,12 +220,62 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`delivery ${deliveries} was acknowledged without a write to the row`],
     fix: 'claim rows in processing too when their owner is gone (compare a task id or lease), not only pending ones',
   }),
-  'acked-before-done': ({ progress }) => ({
+  'acked-before-done': ({ progress, celery, acksLate, pool }) => ({
     title: 'the message was acknowledged before the work was done',
+    evidence:
+      celery === undefined
+        ? [
+            `before the strike the broker already counted the job as finished, the row was at${percent(Number(progress ?? 0))}`,
+          ]
+        : [
+            `before the strike the broker kept nothing of the job, and the row was at${percent(Number(progress ?? 0))}: the worker had acknowledged the message when it received it`,
+            ...workerSays({ acks_late: acksLate, pool }),
+          ],
+    fix:
+      celery === undefined
+        ? 'acknowledge after the last write: await the work in the handler (BullMQ), set acks_late (Celery)'
+        : 'set task_acks_late = True and task_reject_on_worker_lost = True (or acks_late=True and reject_on_worker_lost=True on the task), and make the task safe to run twice: a job that is handed out again begins anew',
+  }),
+  'task-not-registered': ({ line, task }) => ({
+    title: 'no worker knows the task, so its message was dropped',
+    evidence: [String(line)],
+    fix: `start the worker with the module that defines ${task} (-A, include or imports), or name the task as it is registered with --task`,
+  }),
+  'child-death-acked': ({ line, reach, rejectOnWorkerLost }) => ({
+    title: 'a process of the pool died, and its parent acknowledged the job as a failure',
+    evidence: [String(line), ...workerSays({ reject_on_worker_lost: rejectOnWorkerLost })],
+    fix:
+      reach === 'group'
+        ? 'send TERM to the parent alone (systemd: KillMode=mixed); with task_acks_late and task_reject_on_worker_lost also set worker_prefetch_multiplier = 1'
+        : 'set task_reject_on_worker_lost = True beside task_acks_late = True, and end a row that the task could not end itself',
+  }),
+  'acked-on-shutdown': ({ signal, reach, acksLate, pool }) => ({
+    title: 'the message was acknowledged by the worker on its way out, with the job undone',
     evidence: [
-      `before the strike the broker already counted the job as finished, the row was at${percent(Number(progress ?? 0))}`,
+      `a worker held the message when ${signal} (${reach}) came; the worker left, and the broker keeps nothing of it`,
+      ...workerSays({ acks_late: acksLate, pool }),
     ],
-    fix: 'acknowledge after the last write: await the work in the handler (BullMQ), set acks_late (Celery)',
+    fix:
+      reach === 'group'
+        ? 'send TERM to the parent alone (systemd: KillMode=mixed; no process group), and set worker_prefetch_multiplier = 1 beside task_acks_late and task_reject_on_worker_lost'
+        : 'set task_acks_late = True; the pool solo of Celery before 5.6 breaks off the task when TERM comes',
+  }),
+  'lost-in-shutdown-window': () => ({
+    title: 'a worker that was going away swallowed the message',
+    evidence: ['it waited in the queue, nobody began with it, and the broker keeps nothing of it'],
+    fix: 'use kombu 5.3.2 or newer (an older one can lose a message that comes in the second after TERM), or worker_prefetch_multiplier = 1; submit again what stays pending',
+  }),
+  'retry-in-memory': ({ retries, broker }) => ({
+    title: "the retry waited in the dead worker's memory",
+    evidence: [`retry ${retries ?? 0} was waiting for its time in a worker; now ${broker}`],
+    fix: 'keep long waits in the database and enqueue when they are over, or set acks_late and a visibility_timeout a little longer than the longest wait',
+  }),
+  'lock-shorter-than-work': ({ visibilityMs, tookMs }) => ({
+    title: 'the job was handed out again while its worker was still at it',
+    evidence: [
+      `the visibility timeout is ${describeDuration(Number(visibilityMs))}, the job took ${describeDuration(Number(tookMs))}`,
+    ],
+    fix: 'set visibility_timeout in broker_transport_options longer than the longest job and the longest countdown, and fence the writes by the claim',
   }),
   'popped-without-copy': ({ progress }) => ({
     title: 'the message was taken off the queue and no copy was kept',
@@ -233,20 +291,33 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     ],
     fix: "write the end to the row when the broker gives up (BullMQ: the worker's 'failed' event), and allow more stalls (maxStalledCount)",
   }),
-  'not-yet-due': ({ due, timeoutMs }) => ({
+  'not-yet-due': ({ due, timeoutMs, visibilityMs, dueAt, told }) => ({
     title: 'the job is not due yet',
-    evidence: [`the broker will hand it out ${due}; the run waited ${describeDuration(Number(timeoutMs))}`],
-    fix: "raise --terminal-timeout, or shorten the broker's own recovery (BullMQ: lockDuration and stalledInterval; Celery: visibility_timeout)",
+    evidence: [
+      `the broker will hand it out ${due}; the run waited ${describeDuration(Number(timeoutMs))}`,
+      ...(visibilityMs === undefined
+        ? []
+        : [
+            `it lies in unacked, due at ${dueAt} at the earliest: visibility_timeout is ${describeDuration(Number(visibilityMs))}${told === 1 ? '' : ", kombu's default"}; then the next worker that starts, or one that looks every 90 to 100 s, puts it back`,
+          ]),
+    ],
+    fix:
+      visibilityMs === undefined
+        ? "raise --terminal-timeout, or shorten the broker's own recovery (BullMQ: lockDuration and stalledInterval; Celery: visibility_timeout)"
+        : 'set visibility_timeout in broker_transport_options to little more than your longest job takes, or raise --terminal-timeout beyond it',
   }),
   'never-reclaimed': ({ owner, broker }) => ({
     title: 'nobody takes the job back from the dead worker',
     evidence: [`${broker}${owner === null ? '' : ', which is gone'}`],
     fix: 'let living workers look for dead owners (BullMQ: do not set skipStalledCheck; a lease needs a sweep that runs all the time)',
   }),
-  'nobody-listens': ({ consumers }) => ({
+  'nobody-listens': ({ consumers, queues }) => ({
     title: 'the job waits in the queue and nobody takes it',
-    evidence: [`${consumers} consumers were connected to this queue`],
-    fix: "compare the worker's queue name, prefix and database number with --queue-name and --broker-url",
+    evidence: [
+      `${consumers} consumers were connected to this queue`,
+      ...(queues == null ? [] : [`the workers say that they consume ${queues}`]),
+    ],
+    fix: "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
   }),
   'stuck-after-pickup': ({ broker, progress }) => ({
     title: 'a new worker took the job up and never finished it',

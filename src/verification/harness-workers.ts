@@ -40,6 +40,7 @@ export class HarnessWorkers implements AsyncDisposable {
       logFile: join(run.folder, `worker-${incarnation}.log`),
       readyPattern: worker.readyPattern,
       redact: run.redact,
+      onLine: (line) => this.#noteLine(incarnation, line),
     });
     this.#lives.push(life);
     record(run, { kind: 'made', thing: this.#thing(life) });
@@ -127,6 +128,16 @@ export class HarnessWorkers implements AsyncDisposable {
       const left = await life.tree();
       if (left.processes.length === 0) record(this.#run, { kind: 'removed', thing: this.#thing(life) });
     }
+  }
+
+  /** What the queue's workers say of a job that is lost, they say in their log alone. */
+  #noteLine(incarnation: number, line: string): void {
+    if (this.#run.queue.workerLines?.some((pattern) => pattern.test(line)) !== true) return;
+    record(this.#run, {
+      kind: 'note',
+      code: 'worker-line',
+      text: `worker #${incarnation}: ${line.slice(0, 300)}`,
+    });
   }
 
   async #recordExit(life: WorkerProcess): Promise<void> {

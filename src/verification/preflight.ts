@@ -155,6 +155,14 @@ async function checkConsumers(run: Connected): Promise<void> {
     ? 'nobody else consumes the queue'
     : `${consumers.length === 1 ? 'one worker is' : `${consumers.length} workers are`} connected: ${describeConnections(named)}`;
   record(run, { kind: 'preflight:checked', check: 'consumers', status: 'ok', text });
+  if (!own) await checkWorkers(run);
+}
+
+/** What the connected workers say of themselves, where the queue can ask them. */
+export async function checkWorkers(run: Connected): Promise<void> {
+  for (const check of (await run.queue.workerChecks?.()) ?? []) {
+    record(run, { kind: 'preflight:checked', ...check });
+  }
 }
 
 function otherConsumers(

@@ -3,9 +3,9 @@
  * the end: all of them come after a row that looks perfect. So: wait until the broker keeps nothing of the job that
  * could still be handed out, and then a little longer, in which a living worker has its chance to do harm.
  */
-import type { BrokerState } from '../core/event.ts';
+import { isTerminal, type BrokerState } from '../core/event.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { pause, record, until, type InFlight } from './context.ts';
+import { pause, record, subjectChanges, until, type InFlight } from './context.ts';
 
 const AFTER_EMPTY_MS = 500;
 const WHERE_UNKNOWN_MS = 5_000;
@@ -26,6 +26,9 @@ async function waitForQuiet(
   broker: BrokerWatch,
 ): Promise<'broker-empty' | 'time-over' | 'limit'> {
   const { settle: setting } = run.settings;
+  // A job that has not ended has nothing to settle: what the broker still keeps of it is told of as it is.
+  const now = subjectChanges(run).at(-1)?.values;
+  if (now != null && !isTerminal(now.state)) return 'time-over';
   if (setting !== 'auto') {
     await pause(run, setting);
     return 'time-over';

@@ -5,10 +5,11 @@
  * keep everybody else from running.
  * What would fool it: looking at the subject alone, which may be perfect while its neighbours are not.
  */
+import { dueAfter } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
 import { effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
-import { changesOf, jobInRole, type History } from '../history.ts';
+import { changesOf, jobInRole, lastSnapshotBefore, type History } from '../history.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const witnessesUnharmed: Criterion = {
@@ -23,6 +24,12 @@ export const witnessesUnharmed: Criterion = {
       ...(ended === undefined ? [] : harmToEnded(history, ended)),
       ...(waiting === undefined ? [] : harmToWaiting(history, waiting)),
     ];
+    // What keeps the subject from being due yet keeps the one behind it too.
+    const due = dueAfter(history, lastSnapshotBefore(facts.snapshots));
+    const onlyWaits = problems.every(({ code }) => code === 'waiting-witness-stuck');
+    if (problems.length > 0 && onlyWaits && due !== undefined && facts.terminal === undefined) {
+      return judgement('inconclusive', ...problems, finding('not-due-yet', { due }));
+    }
     return problems.length > 0
       ? judgement('failed', ...problems)
       : judgement('passed', finding('witnesses-well', { waited: waiting === undefined ? 0 : 1 }));

@@ -4,6 +4,7 @@ import type { RestartFacts } from '../restart.ts';
 import type { JudgedCriterion } from '../verdict.ts';
 import type { Diagnose, DiagnosisValues } from './diagnosis.ts';
 import * as accounting from './accounting.ts';
+import * as celery from './celery.ts';
 import * as endedWrongly from './ended-wrongly.ts';
 import * as lost from './lost.ts';
 import * as twice from './twice.ts';
@@ -13,7 +14,12 @@ import * as vacuous from './vacuous.ts';
 export const DIAGNOSES = {
   'deleted-at-boot': lost.deletedAtBoot,
   'redelivered-but-skipped': lost.redeliveredButSkipped,
+  'task-not-registered': celery.taskNotRegistered,
   'acked-before-done': lost.ackedBeforeDone,
+  'child-death-acked': celery.childDeathAcked,
+  'acked-on-shutdown': celery.ackedOnShutdown,
+  'lost-in-shutdown-window': celery.lostInShutdownWindow,
+  'retry-in-memory': celery.retryInMemory,
   'popped-without-copy': lost.poppedWithoutCopy,
   'broker-gave-up-row-not-told': lost.brokerGaveUpRowNotTold,
   'not-yet-due': lost.notYetDue,
@@ -27,6 +33,7 @@ export const DIAGNOSES = {
   'wrote-after-end': endedWrongly.wroteAfterEnd,
   'items-missing': endedWrongly.itemsMissing,
   'effects-not-idempotent': twice.effectsNotIdempotent,
+  'lock-shorter-than-work': celery.visibilityShorterThanWork,
   'no-fencing': twice.noFencing,
   'recovery-hit-finished-jobs': endedWrongly.recoveryHitFinishedJobs,
   'slot-left-behind': endedWrongly.slotLeftBehind,

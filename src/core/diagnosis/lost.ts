@@ -1,6 +1,7 @@
 /** Why a job was not taken up again, or not brought to its end: what the broker knows of it decides. */
 import { describeBroker, describeDue, dueAfter } from '../broker-words.ts';
 import { first, last, lastSnapshotBefore, type BrokerSnapshot } from '../history.ts';
+import { ackedOnReceipt, isCelery, visibilityValues } from './celery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 function isLost({ has }: Case): boolean {
@@ -17,6 +18,7 @@ function now({ facts }: Case): BrokerSnapshot | undefined {
 
 /** Before the strike the broker already counted the job as finished, though the row says processing. */
 export const ackedBeforeDone: Diagnose = (subject) => {
+  if (isCelery(subject.history)) return ackedOnReceipt(subject);
   if (!isLost(subject) || subject.facts.takeOver !== undefined) return undefined;
   const before = subject.facts.brokerBefore;
   return before?.state === 'ended' ? { progress: subject.facts.before?.progress ?? null } : undefined;
@@ -24,6 +26,8 @@ export const ackedBeforeDone: Diagnose = (subject) => {
 
 /** Before the strike the broker kept nothing of the job that a worker was working on. */
 export const poppedWithoutCopy: Diagnose = (subject) => {
+  // Celery keeps no record of what was acknowledged, so a message that is gone does not mean that.
+  if (isCelery(subject.history)) return undefined;
   if (!isLost(subject) || subject.facts.takeOver !== undefined) return undefined;
   return subject.facts.brokerBefore?.state === 'gone'
     ? { progress: subject.facts.before?.progress ?? null }
@@ -60,7 +64,7 @@ export const notYetDue: Diagnose = (subject) => {
   if (after === undefined || dueAfter(subject.history, after) === undefined) return undefined;
   const endMs = subject.history.events.at(-1)?.atMs ?? 0;
   const timeoutMs = first(subject.history, 'run:started')?.terminalTimeoutMs ?? 0;
-  return { due: describeDue(after.due, endMs), timeoutMs };
+  return { due: describeDue(after.due, endMs), timeoutMs, ...visibilityValues(subject.history, after) };
 };
 
 /** A new worker did take it up, and never brought it to its end. */
@@ -74,9 +78,11 @@ export const stuckAfterPickup: Diagnose = (subject) => {
 /** The message waits, and nobody takes it. */
 export const nobodyListens: Diagnose = (subject) => {
   const after = now(subject);
-  if (!isLost(subject) || after?.state !== 'waiting') return undefined;
+  // What a worker has fetched and not begun waits too, and somebody listens.
+  if (!isLost(subject) || after?.state !== 'waiting' || after.owner !== null) return undefined;
   const presence = last(subject.history, 'presence:snapshot');
-  return { consumers: presence?.broker.length ?? 0 };
+  const queues = after.facts?.['workerQueues'];
+  return { consumers: presence?.broker.length ?? 0, queues: queues === undefined ? null : String(queues) };
 };
 
 export const deletedAtBoot: Diagnose = (subject) => {

@@ -237,6 +237,7 @@ function labelled(state: State, lines: readonly string[]): readonly string[] {
 }
 
 function queueTitle({ queue, backend }: TargetSummary): string {
+  if (queue === 'celery') return backend === 'rabbitmq' ? 'Celery on RabbitMQ' : 'Celery on Redis';
   if (queue !== 'bullmq') return queue;
   return backend === 'postgres' ? 'BullMQ on PostgreSQL' : 'BullMQ on Redis';
 }
