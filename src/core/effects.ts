@@ -1,5 +1,5 @@
 /** What a job's items left behind, compared with what they should have: every item once. */
-import { last, type History } from './history.ts';
+import type { History } from './history.ts';
 
 export interface Effects {
   readonly items: number;
@@ -18,9 +18,4 @@ export function effectsOf(history: History, job: string | undefined): Effects | 
     missing: files.filter((file) => (counts.get(file) ?? 0) === 0),
     repeated: counted.effects.filter((effect) => effect.count > 1),
   };
-}
-
-/** Whether the run could count effects at all. */
-export function countsEffects(history: History): boolean {
-  return last(history, 'effects:counted') !== undefined;
 }
