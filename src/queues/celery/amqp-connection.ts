@@ -132,7 +132,8 @@ function connectError(broker: BrokerName, error: unknown): unknown {
       error,
     );
   }
-  if (/NOT[_-]ALLOWED|vhost/.test(text)) {
+  // amqplib does not pass on why the opening of the virtual host was refused.
+  if (/NOT[_-]ALLOWED|vhost|ConnectionOpenOk/.test(text)) {
     return environmentError(
       'broker-virtual-host',
       `${at} has no such virtual host, or the user may not use it.`,
