@@ -165,11 +165,12 @@ async function startFollowing(
     if (closed) return;
     // Sequence numbers are not handed out in the order of commits, so what was seen is remembered, not the highest.
     const { rows } = await listener.query<HistoryRow>(
-      `select seq::text, job, operation, transaction_id, backend_pid,
+      `select history.seq::text, job, operation, transaction_id, backend_pid,
               (extract(epoch from backend_start) * 1000)::bigint::text as backend_start_ms,
               application_name, host(client_address) as client_address, client_port,
               (extract(epoch from at) * 1000)::bigint::text as at_ms, values, files
-         from ${HISTORY_SCHEMA}.history_${options.suffix} where not (seq = any($1::bigint[])) order by seq`,
+         from ${HISTORY_SCHEMA}.history_${options.suffix} history
+        where not (history.seq = any($1::bigint[])) order by history.seq`,
       [[...seen]],
     );
     for (const row of rows) {

@@ -23,11 +23,13 @@ export async function connectionsOf(
     const named = incarnationOfName(connection.name) === incarnation;
     if (named || (connection.pid !== null && pids.has(connection.pid))) ids.add(connection.id);
   }
-  const lastWriter = subjectChanges(run).findLast(
-    (version) => version.values?.state === 'processing',
-  )?.writer;
-  if (lastWriter !== undefined && !run.pooled) ids.add(connectionOf(lastWriter));
   return ids;
+}
+
+/** The connection that wrote last before the strike, if it tells anything. */
+export function lastWriterOf(run: InFlight): readonly string[] {
+  const writer = subjectChanges(run).findLast((version) => version.values?.state === 'processing')?.writer;
+  return writer === undefined || run.pooled ? [] : [connectionOf(writer)];
 }
 
 /** @returns whether all of them have ended within the time; behind a pooler they never tell, and that is `false` */

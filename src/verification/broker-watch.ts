@@ -9,7 +9,8 @@ export interface BrokerWatch extends AsyncDisposable {
   setInterval(ms: number): void;
 }
 
-const DEFAULT_INTERVAL_MS = 200;
+/** Often enough that what it says of the time before the strike is fresh. */
+const DEFAULT_INTERVAL_MS = 50;
 /** A due time that moves by less is the same (a lock that is being renewed). */
 const SAME_DUE_MS = 1_000;
 

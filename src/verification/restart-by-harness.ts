@@ -3,7 +3,8 @@ import { isTerminal, type ProcessInfo, type Reach, type SignalName } from '../co
 import type { Scenario } from '../core/scenario.ts';
 import { signalProcesses } from '../workers/kill-tree.ts';
 import type { WorkerProcess } from '../workers/process-worker.ts';
-import { connectionsEnded, connectionsOf, recordGone } from './after-gone.ts';
+import type { WorkerTree } from '../workers/worker-tree.ts';
+import { connectionsEnded, connectionsOf, lastWriterOf, recordGone } from './after-gone.ts';
 import type { BrokerWatch } from './broker-watch.ts';
 import { pause, record, subjectChanges, until, type InFlight } from './context.ts';
 import { consumerIds, type HarnessWorkers } from './harness-workers.ts';
@@ -12,30 +13,59 @@ type Step = Scenario['steps'][number];
 
 interface Struck {
   readonly life: WorkerProcess;
+  readonly tree: WorkerTree;
   readonly connections: ReadonlySet<string>;
   readonly consumersBefore: ReadonlySet<string>;
+}
+
+/** Knows at any moment whom to strike, so that the strike comes without a look first: a small job is done in a blink. */
+export interface StrikeReadiness extends AsyncDisposable {
+  readonly now: () => Struck;
+}
+
+const REFRESH_INTERVAL_MS = 50;
+
+/** Looks at the worker's processes and connections again and again until it is disposed. */
+export async function readyToStrike(run: InFlight, workers: HarnessWorkers): Promise<StrikeReadiness> {
+  const life = workers.current;
+  const look = async (): Promise<Struck> => {
+    const tree = await life.tree();
+    const pids = new Set(tree.processes.map((process) => process.pid));
+    const connections = await connectionsOf(run, life.incarnation, pids);
+    return { life, tree, connections, consumersBefore: await consumerIds(run) };
+  };
+  let latest = await look();
+  const stopping = new AbortController();
+  const refreshing = (async () => {
+    while (!stopping.signal.aborted && !run.signal.aborted) {
+      await pause(run, REFRESH_INTERVAL_MS);
+      if (!stopping.signal.aborted) latest = await look();
+    }
+  })().catch(() => undefined);
+  return {
+    now: () => latest,
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await refreshing;
+    },
+  };
 }
 
 export async function restartByHarness(
   run: InFlight,
   workers: HarnessWorkers,
   broker: BrokerWatch,
+  readiness: StrikeReadiness,
 ): Promise<void> {
-  const life = workers.current;
-  const tree = await life.tree();
+  const looked = readiness.now();
+  const struck = { ...looked, connections: new Set([...looked.connections, ...lastWriterOf(run)]) };
+  const { life, tree } = struck;
   record(run, {
     kind: 'worker:processes',
     incarnation: life.incarnation,
     mainPid: tree.main?.pid ?? life.pid,
     processes: tree.processes,
   });
-  const pids = new Set(tree.processes.map((process) => process.pid));
-  const struck = {
-    life,
-    connections: await connectionsOf(run, life.incarnation, pids),
-    consumersBefore: await consumerIds(run),
-  };
-  await broker.look();
   for (const step of run.scenario.steps) {
     const goesOn = await perform(run, step, struck, workers, broker);
     if (!goesOn) return;
@@ -91,7 +121,7 @@ async function signal(
   }
   workers.expectEnd(life);
   const { incarnation } = life;
-  const targets = await targetsOf(life, reach);
+  const targets = targetsOf(struck.tree, reach);
   record(run, {
     kind: 'fault:injected',
     fault,
@@ -100,14 +130,17 @@ async function signal(
     reach,
     pids: targets.map((process) => process.pid),
   });
-  if (name === 'SIGKILL' && reach === 'tree') await life.kill();
-  else await signalProcesses(targets, name);
+  if (name === 'SIGKILL' && reach === 'tree') {
+    life.killGroupNow();
+    await life.kill();
+  } else {
+    await signalProcesses(targets, name);
+  }
   return true;
 }
 
 /** Whom the signal is sent to, the main process first. */
-async function targetsOf(life: WorkerProcess, reach: Reach): Promise<readonly ProcessInfo[]> {
-  const { main, processes } = await life.tree();
+function targetsOf({ main, processes }: WorkerTree, reach: Reach): readonly ProcessInfo[] {
   if (main === null) return [];
   const others = processes.filter((process) => process.pid !== main.pid);
   switch (reach) {

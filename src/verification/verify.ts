@@ -39,7 +39,7 @@ import { consumerIds, HarnessWorkers } from './harness-workers.ts';
 import { monitor } from './monitor.ts';
 import { createJob, reserveIds, startObserving } from './prepare-job.ts';
 import { preflight } from './preflight.ts';
-import { restartByHarness } from './restart-by-harness.ts';
+import { readyToStrike, restartByHarness, type StrikeReadiness } from './restart-by-harness.ts';
 import { restartByCommands, restartByOperator } from './restart-by-others.ts';
 import { scenarioOf } from './scenarios.ts';
 import { settle } from './settle.ts';
@@ -79,7 +79,14 @@ export async function verify(settings: Settings, host: VerifyHost): Promise<Veri
   const scenario = scenarioOf(settings);
   refuseUnsupported(settings, host);
   const run = await openRun(settings, scenario, host);
-  const opened: Opened = { database: null, queue: null, workers: null, observer: null, broker: null };
+  const opened: Opened = {
+    database: null,
+    queue: null,
+    workers: null,
+    observer: null,
+    broker: null,
+    readiness: null,
+  };
   let problem: UserError | null = null;
   try {
     await perform(run, host, opened);
@@ -103,6 +110,7 @@ interface Opened {
   workers: HarnessWorkers | null;
   observer: Observer | null;
   broker: BrokerWatch | null;
+  readiness: StrikeReadiness | null;
 }
 
 async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promise<void> {
@@ -134,9 +142,12 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   const broker = watchBroker(inFlight, subject);
   opened.broker = broker;
 
+  const readiness = opened.workers === null ? null : await readyToStrike(inFlight, opened.workers);
+  opened.readiness = readiness;
   const struck = await inStep(run, 'processing', () => awaitStrike(inFlight, broker));
   if (struck) {
     await inStep(run, 'restart', () => restart(inFlight, opened, broker));
+    await readiness?.[Symbol.asyncDispose]();
     await inStep(run, 'monitor', async () => {
       const ended = await monitor(inFlight, broker);
       if (ended && witness !== null) await awaitWaitingWitness(connected, witness);
@@ -164,7 +175,9 @@ async function startFirstWorker(run: Connected, opened: Opened): Promise<void> {
 
 async function restart(run: InFlight, opened: Opened, broker: BrokerWatch): Promise<void> {
   const { stopCommand, startCommand } = run.settings.worker;
-  if (opened.workers !== null) return restartByHarness(run, opened.workers, broker);
+  if (opened.workers !== null && opened.readiness !== null) {
+    return restartByHarness(run, opened.workers, broker, opened.readiness);
+  }
   if (run.settings.autoRestart && stopCommand !== null && startCommand !== null) {
     return restartByCommands(run, broker, { stop: stopCommand, start: startCommand });
   }
@@ -297,6 +310,7 @@ async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promi
       record(run, { kind: 'note', code: 'close-failed', text });
     }
   };
+  await quietly(opened.readiness);
   await quietly(opened.broker);
   await quietly(opened.workers);
   await quietly(opened.observer);

@@ -144,6 +144,19 @@ export class WorkerProcess implements AsyncDisposable {
     return tree;
   }
 
+  /**
+   * SIGKILL to its own process group at once, without a look first: the worker dies within a millisecond. What lies
+   * outside of the group is left to `kill`.
+   */
+  killGroupNow(): void {
+    if (this.#groupDiedOut) return;
+    try {
+      process.kill(-this.root.groupId, 'SIGKILL');
+    } catch {
+      // Nobody is left in it; `kill` looks.
+    }
+  }
+
   /** SIGKILL to all of them, until none is left or the deadline has passed. */
   async kill(deadlineMs: number = KILL_DEADLINE_MS): Promise<KillResult> {
     const result = await killTree({
