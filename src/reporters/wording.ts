@@ -109,6 +109,8 @@ const SENTENCES: Sentences = {
   'completed-at-not-due': () => 'completed_at is not due: the job has not ended',
   'timestamps-out-of-order': ({ earlier, later, earlierAt, laterAt }) =>
     `${later} (${laterAt}) lies before ${earlier} (${earlierAt})`,
+  'timestamp-shifted': ({ column, hours }) =>
+    `${column} was written ${Math.abs(hours)} h ${hours > 0 ? 'ahead of' : 'behind'} its time: another time zone`,
   'timestamps-not-comparable': ({ earlier, later }) =>
     `${earlier} and ${later} cannot be compared: one has a time zone, the other has none`,
 
@@ -248,6 +250,73 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     title: 'a new worker took the job up and never finished it',
     evidence: [`it stands at ${Number(progress ?? 0)} %; ${broker}`],
     fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
+  }),
+  'stale-lock': ({ incarnation }) => ({
+    title: 'something of the dead worker keeps every new one away',
+    evidence: [`worker #${incarnation} runs and takes nothing, not even the job that only waits`],
+    fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end',
+  }),
+  'claim-tied-to-name': ({ name, newName }) => ({
+    title: "claims are tied to the worker's name, and the new worker has another",
+    evidence: [`the job is claimed by ${name}, the new worker calls itself ${newName}`],
+    fix: 'recover by what tells that the owner is gone (an ended lease, an old heartbeat), not by its name',
+  }),
+  'retry-in-memory': () => ({
+    title: 'the retry was only in the memory of the worker that is gone',
+    evidence: [],
+    fix: 'keep the due time where it survives: in the row (last_retry_at and the count), or as a delayed message',
+  }),
+  'grace-shorter-than-drain': ({ afterMs }) => ({
+    title: 'the worker was killed before it had finished or handed back its job',
+    evidence: [`SIGKILL came ${describeDuration(Number(afterMs))} after it was asked to stop`],
+    fix: 'give it more time (stopGrace, terminationGracePeriodSeconds, stop_grace_period), or let it hand the job back at once on the signal; and let ended claims be taken back, for the kill that comes anyway',
+  }),
+  'loaded-at-boot-only': () => ({
+    title: 'only a start of a worker takes the job back',
+    evidence: ['a running worker left it alone; one more was started, and took it'],
+    fix: 'look for abandoned jobs all the time, not only at the start: what is abandoned a moment later waits for the next one',
+  }),
+  'lost-in-shutdown-window': ({ incarnation }) => ({
+    title: 'a job that was taken while the worker shut down was never given back',
+    evidence: [`worker #${incarnation} had taken the job that waited, and left`],
+    fix: 'take nothing more once the signal is there, and hand back everything that was taken, also what was only fetched ahead',
+  }),
+  'acked-on-shutdown': ({ progress }) => ({
+    title: 'on its way out the worker ticked off a job that was not done',
+    evidence: [`it was at${percent(Number(progress ?? 0))} when the signal came`],
+    fix: 'on the signal hand back what is not done; write COMPLETED after the last effect alone',
+  }),
+  'closed-before-drained': ({ error }) => ({
+    title: 'the worker closed what its job still needed',
+    evidence: [`the job failed with: ${error}`],
+    fix: 'close pools and connections last, after the jobs in hand have ended or been handed back',
+  }),
+  'effect-and-mark-apart': ({ item, times }) => ({
+    title: 'the effect of a file and the note that it is done are written apart',
+    evidence: [
+      `the file in hand when the worker died, ${baseName(String(item))}, was done ${times === 0 ? 'not at all' : `${times} times`}`,
+    ],
+    fix: 'write both in one transaction; where that cannot be, make the effect idempotent and write it first',
+  }),
+  'resumed-past-work': ({ item }) => ({
+    title: 'the job was resumed past a file that was not done',
+    evidence: [`${baseName(String(item))} was passed over, files after it were done`],
+    fix: 'resume by what is noted as done for each file, not by a count or a rounded percentage',
+  }),
+  'error-swallowed': ({ items }) => ({
+    title: 'the job was completed though its last files were never done',
+    evidence: [`${items} without an effect`],
+    fix: 'let an error after the restart end the attempt (retry or FAILED); write COMPLETED only when every file is noted as done',
+  }),
+  'fence-not-unique': ({ claim }) => ({
+    title: 'two runs in one process held the job by the same claim',
+    evidence: [`both as ${claim}`],
+    fix: 'make the claim new at every pick-up (a random token), not the host, the pid or the name, so that an older run of the same process is fenced out',
+  }),
+  'lock-shorter-than-work': ({ incarnation }) => ({
+    title: 'the claim ended while its holder was still at work',
+    evidence: [`worker #${incarnation} took the job from a run of its own`],
+    fix: 'renew the lease or lock while the work goes on, or make it longer than the longest work; and fence the writes of the run that lost it',
   }),
   'failed-at-boot': ({ incarnation }) => ({
     title: 'a new worker marked the job failed when it started',

@@ -4,6 +4,7 @@ import type { RestartFacts } from '../restart.ts';
 import type { JudgedCriterion } from '../verdict.ts';
 import type { Diagnose, DiagnosisValues } from './diagnosis.ts';
 import * as accounting from './accounting.ts';
+import * as claims from './claims.ts';
 import * as endedWrongly from './ended-wrongly.ts';
 import * as lost from './lost.ts';
 import * as twice from './twice.ts';
@@ -12,7 +13,12 @@ import * as vacuous from './vacuous.ts';
 
 export const DIAGNOSES = {
   'deleted-at-boot': lost.deletedAtBoot,
-  'redelivered-but-skipped': lost.redeliveredButSkipped,
+  'redelivered-but-skipped': either(lost.redeliveredButSkipped, claims.takenAndLeft),
+  'stale-lock': claims.staleLock,
+  'claim-tied-to-name': claims.claimTiedToName,
+  'retry-in-memory': claims.retryInMemory,
+  'grace-shorter-than-drain': claims.graceShorterThanDrain,
+  'loaded-at-boot-only': claims.loadedAtBootOnly,
   'acked-before-done': lost.ackedBeforeDone,
   'popped-without-copy': lost.poppedWithoutCopy,
   'broker-gave-up-row-not-told': lost.brokerGaveUpRowNotTold,
@@ -20,11 +26,19 @@ export const DIAGNOSES = {
   'never-reclaimed': lost.neverReclaimed,
   'nobody-listens': lost.nobodyListens,
   'stuck-after-pickup': lost.stuckAfterPickup,
+  'lost-in-shutdown-window': claims.lostInShutdownWindow,
+  'acked-on-shutdown': claims.completedOnShutdown,
+  'closed-before-drained': claims.closedBeforeDrained,
   'failed-at-boot': endedWrongly.failedAtBoot,
   'failed-on-shutdown': endedWrongly.failedOnShutdown,
   'rerun-cannot-succeed': unaccounted.failedByRestart,
   'reran-finished-job': endedWrongly.reranFinishedJob,
   'wrote-after-end': endedWrongly.wroteAfterEnd,
+  'effect-and-mark-apart': claims.effectAndMarkApart,
+  'resumed-past-work': claims.resumedPastWork,
+  'error-swallowed': claims.errorSwallowed,
+  'fence-not-unique': claims.fenceNotUnique,
+  'lock-shorter-than-work': claims.lockShorterThanWork,
   'items-missing': endedWrongly.itemsMissing,
   'effects-not-idempotent': twice.effectsNotIdempotent,
   'no-fencing': twice.noFencing,
@@ -41,7 +55,7 @@ export const DIAGNOSES = {
   'completed-at-missing': unaccounted.completedAtMissing,
   'clock-mixed': unaccounted.clockMixed,
   'resumed-as-new-job': unaccounted.resumedAsNewJob,
-  'recovered-twice': unaccounted.recoveredTwice,
+  'recovered-twice': either(unaccounted.recoveredTwice, claims.resumedTwice),
   'ended-before-restart': vacuous.endedBeforeRestart,
   'stopped-politely': vacuous.stoppedPolitely,
   'worker-not-restarted': vacuous.workerNotRestarted,
@@ -51,6 +65,11 @@ export const DIAGNOSES = {
   'no-successor': vacuous.noSuccessor,
   'hold-hurt': vacuous.holdHurt,
 } as const satisfies Record<string, Diagnose>;
+
+/** One cause that shows in two ways. */
+function either(...ways: readonly Diagnose[]): Diagnose {
+  return (subject) => ways.map((way) => way(subject)).find((values) => values !== undefined);
+}
 
 export type DiagnosisId = keyof typeof DIAGNOSES;
 

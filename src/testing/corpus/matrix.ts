@@ -57,7 +57,5 @@ function line(result: RowResult): string {
 
 /** The expected one first: the others say what else follows from it. */
 function orderDiagnoses({ expect }: CorpusRow, diagnoses: readonly string[]): readonly string[] {
-  return [...diagnoses].sort(
-    (a, b) => Number(b === expect.diagnosis) - Number(a === expect.diagnosis),
-  );
+  return [...diagnoses].sort((a, b) => Number(b === expect.diagnosis) - Number(a === expect.diagnosis));
 }

@@ -21,6 +21,7 @@ export interface RowResult {
   readonly script: string;
   /** Why it is not as expected; empty: it is. */
   readonly misses: readonly string[];
+  readonly events: readonly Event[];
   readonly ms: number;
 }
 
@@ -29,7 +30,7 @@ const SHARED: UserConfig = {
   autoRestart: true,
   files: 5,
   processingTimeout: '15s',
-  terminalTimeout: '4s',
+  terminalTimeout: '5s',
   retries: { baseDelay: '100ms' },
 };
 
@@ -37,6 +38,10 @@ export interface CorpusPlace {
   readonly server: TestPostgres;
   readonly outputDir: string;
   readonly observe?: 'trigger' | 'poll';
+  /** Leaves the fault out. */
+  readonly disarmed?: boolean;
+  /** Something that goes on beside the run, with the database that it is about. */
+  readonly beside?: (databaseUrl: string) => Promise<AsyncDisposable>;
 }
 
 export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowResult> {
@@ -44,6 +49,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
   const database = `corpus_${row.target}_${randomBytes(4).toString('hex')}`;
   await administer(place.server.url, `create database ${database} template ${templateOf(row.target)}`);
   const url = place.server.urlOf(database);
+  let neighbour: AsyncDisposable | undefined;
   try {
     if (row.setup !== undefined) await administer(url, row.setup);
     const settings = await loadSettings({
@@ -54,16 +60,19 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
       demo: configOf(row, url, place),
     });
     const events: Event[] = [];
+    neighbour = await place.beside?.(url);
     const { report, problem } = await verify(settings, {
       toolVersion: 'corpus',
       onEvent: (event) => events.push(event),
+      disarmed: place.disarmed ?? false,
     });
     const failed = report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id);
     const diagnoses = report.diagnoses.map(({ id }) => id);
     const script = scriptSays(createHistory(events));
     const misses = problem === null ? missesOf(row, report, failed, diagnoses) : [problem.message];
-    return { row, report, failed, diagnoses, script, misses, ms: performance.now() - startedMs };
+    return { row, report, failed, diagnoses, script, misses, events, ms: performance.now() - startedMs };
   } finally {
+    await neighbour?.[Symbol.asyncDispose]();
     await administer(place.server.url, `drop database ${database} with (force)`);
   }
 }

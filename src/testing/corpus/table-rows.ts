@@ -34,44 +34,67 @@ function broken(
   };
 }
 
-/** A job that can never succeed and has one retry, 2 s after it failed (the base delay times two). */
+/** A job that can never succeed and has one retry, 5 s after it failed (the base delay times two). */
 const ONE_SLOW_RETRY = {
   strikeAt: 'retrying',
-  flags: ['--backoff-ms', '1500'],
-  config: { fileMode: 'missing', jobs: { insert: { max_retries: 1 } }, retries: { baseDelay: '1500ms' }, terminalTimeout: '7s' },
+  flags: ['--backoff-ms', '2500'],
+  config: {
+    fileMode: 'missing',
+    jobs: { insert: { max_retries: 1 } },
+    retries: { baseDelay: '2500ms' },
+    terminalTimeout: '12s',
+  },
 } as const satisfies Options;
 
 const CORRECT: readonly CorpusRow[] = [
   correct('reference', 'lease, heartbeat, SKIP LOCKED, a token a claim'),
   correct('reference', 'struck at the claim', { name: 'reference at processing', strikeAt: 'processing' }),
-  correct('reference', 'hands the job back through pending', { name: 'reference graceful', scenario: 'graceful' }),
+  correct('reference', 'hands the job back through pending', {
+    name: 'reference graceful',
+    scenario: 'graceful',
+  }),
   correct('reference', 'the same', { name: 'reference graceful-group', scenario: 'graceful-group' }),
   correct('reference', 'the same', { name: 'reference deploy', scenario: 'deploy' }),
   correct('reference', 'every file fails: retried, then FAILED', {
     name: 'reference missing files',
     strikeAt: 'processing',
-    config: { fileMode: 'missing' },
+    config: { fileMode: 'missing', files: 3, terminalTimeout: '8s' },
   }),
-  correct('reference', 'struck while it waits for its retry', { name: 'reference retrying', ...ONE_SLOW_RETRY }),
-  correct('one-transaction', 'one transaction for the whole job'),
-  correct('one-transaction', 'rolls back at SIGTERM', { name: 'one-transaction graceful', scenario: 'graceful' }),
+  correct('reference', 'struck while it waits for its retry', {
+    name: 'reference retrying',
+    ...ONE_SLOW_RETRY,
+  }),
+  correct('one-transaction', 'one transaction for the whole job', { flags: ['--item-ms', '700'] }),
+  correct('one-transaction', 'rolls back at SIGTERM', {
+    name: 'one-transaction graceful',
+    scenario: 'graceful',
+    flags: ['--item-ms', '700'],
+  }),
   correct(
     'from-the-beginning',
     'idempotent effects, begins again; told by default',
-    {},
+    { strikeAt: 'progress:40%' },
     { verdict: 'failed', failing: ['progress-monotonic'], diagnosis: 'progress-reset' },
   ),
-  correct('from-the-beginning', 'the same, progress-monotonic advisory', {
-    name: 'from-the-beginning advisory',
-    config: { criteria: { 'progress-monotonic': 'advisory' } },
-  }, { verdict: 'passed', failing: ['progress-monotonic'] }),
+  correct(
+    'from-the-beginning',
+    'the same, progress-monotonic advisory',
+    {
+      name: 'from-the-beginning advisory',
+      strikeAt: 'progress:40%',
+      config: { criteria: { 'progress-monotonic': 'advisory' } },
+    },
+    { verdict: 'passed', failing: ['progress-monotonic'] },
+  ),
   correct('heartbeat-reaper', 'heartbeat and reaper instead of a lease', {
     config: { jobs: { columns: { leaseUntil: null } } },
   }),
+  correct('own-name', 'names its connections itself'),
   correct('outbox', 'effects through an outbox'),
   correct('drain', 'finishes the job in hand at SIGTERM', { scenario: 'graceful' }),
   correct('drain', 'killed in its drain, its lease ends', {
     name: 'drain cut off',
+    flags: ['--item-ms', '400'],
     scenario: 'deploy',
     config: { worker: { stopGrace: '100ms' } },
   }),
@@ -104,10 +127,12 @@ const LOST: readonly CorpusRow[] = [
     failing: ['reached-terminal'],
     diagnosis: 'stale-lock',
   }),
-  broken('loaded-at-boot-only', 'ended claims are looked for at boot only', {
-    failing: ['picked-up-again', 'reached-terminal'],
-    diagnosis: 'loaded-at-boot-only',
-  }),
+  broken(
+    'loaded-at-boot-only',
+    'ended claims are looked for at boot only',
+    { failing: ['picked-up-again', 'reached-terminal'], diagnosis: 'loaded-at-boot-only' },
+    { flags: ['--lease-ms', '3000'] },
+  ),
   broken(
     'claim-tied-to-name',
     'the successor has another name',
@@ -146,7 +171,7 @@ const LOST: readonly CorpusRow[] = [
     'grace-shorter-than-drain',
     'killed while it finishes its job',
     { failing: ['picked-up-again', 'reached-terminal'], diagnosis: 'grace-shorter-than-drain' },
-    { scenario: 'deploy', config: { worker: { stopGrace: '100ms' } } },
+    { scenario: 'deploy', config: { worker: { stopGrace: '100ms' } }, flags: ['--item-ms', '400'] },
   ),
 ];
 
@@ -183,10 +208,12 @@ const ENDED_WRONGLY: readonly CorpusRow[] = [
     failing: ['effects-exactly-once'],
     diagnosis: 'resumed-past-work',
   }),
-  broken('mark-before-effect', 'a file is noted as done before its effect', {
-    failing: ['effects-exactly-once'],
-    diagnosis: 'effect-and-mark-apart',
-  }),
+  broken(
+    'mark-before-effect',
+    'a file is noted as done before its effect',
+    { failing: ['effects-exactly-once'], diagnosis: 'effect-and-mark-apart' },
+    { flags: ['--item-ms', '500'] },
+  ),
   broken('error-swallowed', 'an error after the restart is logged, the job completed', {
     failing: ['effects-exactly-once'],
     diagnosis: 'error-swallowed',
@@ -223,13 +250,15 @@ const ENDED_WRONGLY: readonly CorpusRow[] = [
 
 const TWICE: readonly CorpusRow[] = [
   broken('effects-not-idempotent', 'begins again, effects are there twice', {
-    failing: ['effects-exactly-once', 'progress-monotonic'],
+    failing: ['effects-exactly-once'],
     diagnosis: 'effects-not-idempotent',
   }),
-  broken('effect-and-mark-apart', 'effect and mark in two transactions', {
-    failing: ['effects-exactly-once'],
-    diagnosis: 'effect-and-mark-apart',
-  }),
+  broken(
+    'effect-and-mark-apart',
+    'effect and mark in two transactions',
+    { failing: ['effects-exactly-once'], diagnosis: 'effect-and-mark-apart' },
+    { flags: ['--item-ms', '500'] },
+  ),
   broken('resumed-as-new-job', 'resumed as a second row', {
     failing: ['no-duplicate-jobs'],
     diagnosis: 'resumed-as-new-job',
@@ -238,19 +267,19 @@ const TWICE: readonly CorpusRow[] = [
     'recovered-twice',
     'resumed at boot, and once more when the lease has ended',
     { failing: ['single-writer'], diagnosis: 'recovered-twice' },
-    { flags: ['--item-ms', '250', '--concurrency', '2'] },
+    { flags: ['--item-ms', '500', '--lease-ms', '2000', '--concurrency', '2'] },
   ),
   broken(
     'fence-not-unique',
     'host and pid as the claim, two runs in one process',
     { failing: ['effects-exactly-once'], diagnosis: 'fence-not-unique' },
-    { flags: ['--item-ms', '250', '--concurrency', '2'] },
+    { flags: ['--item-ms', '400', '--concurrency', '2'] },
   ),
   broken(
     'lock-shorter-than-work',
     'the lease ends during the work',
     { failing: ['effects-exactly-once'], diagnosis: 'lock-shorter-than-work' },
-    { flags: ['--item-ms', '250', '--concurrency', '2'] },
+    { flags: ['--item-ms', '400', '--concurrency', '2'] },
   ),
   broken('waiting-jobs-twice', 'what waited at boot is worked off twice', {
     failing: ['witnesses-unharmed'],

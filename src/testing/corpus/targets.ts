@@ -17,7 +17,7 @@ export interface CorpusTarget {
 export const TARGETS: Readonly<Record<TargetKind, CorpusTarget>> = {
   table: {
     schema: () => readFile(join(ROOT, 'fixtures/table-service/schema.sql'), 'utf8'),
-    flags: ['--item-ms', '120', '--lease-ms', '700', '--poll-ms', '50', '--backoff-ms', '100'],
+    flags: ['--item-ms', '300', '--lease-ms', '1000', '--poll-ms', '50', '--backoff-ms', '100'],
     config: {
       queue: { kind: 'none' },
       jobs: {
