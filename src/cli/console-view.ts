@@ -52,7 +52,8 @@ export function openConsoleView(options: ConsoleOptions): ConsoleView {
     },
     onJudged(report) {
       spinner?.stop();
-      stream.write(renderResults(report, { palette, width, repeatCommand: options.repeatCommand }));
+      const { repeatCommand } = options;
+      stream.write(renderResults(report, { palette, width, repeatCommand, verdictOnly: quiet }));
     },
     say: print,
     pause() {

@@ -27,6 +27,11 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const program = createProgram((code) => {
     exitCode = code;
   });
+  const commands = [...program.commands.map((command) => command.name()), 'help'];
+  if (name !== undefined && !name.startsWith('-') && !commands.includes(name)) {
+    const { suggestion } = await import('../config/choice.ts');
+    return complain(`there is no command ${name}`, suggestion(name, commands, 'commands'));
+  }
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;

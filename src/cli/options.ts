@@ -30,7 +30,10 @@ export function addRunOptions(command: Command): void {
     )
     .option('--queue-name <name>', 'queue (default: extraction for bullmq, celery for celery)')
     .option('--task <name>', `task that processes a bulk job (default: ${DEFAULTS.task})`)
-    .option('--broker-url <url>', `broker (env: REDIS_URL, CELERY_BROKER_URL; default: ${DEFAULTS.redisUrl})`)
+    .option(
+      '--broker-url <url>',
+      `broker, or the base of the API for http (env: REDIS_URL, CELERY_BROKER_URL; default: ${DEFAULTS.redisUrl}; for http ${DEFAULTS.apiUrl}, its token in VERIFY_RESTART_TOKEN)`,
+    )
     .option('--allow-remote', 'allow servers that are not on this machine (default: off)')
 
     .optionsGroup('Worker:')

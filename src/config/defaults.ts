@@ -7,6 +7,7 @@ export const DEFAULTS = {
   queueBackend: 'redis',
   task: 'extract_bulk',
   redisUrl: 'redis://127.0.0.1:6379',
+  apiUrl: 'http://localhost:8000/api/v1',
   prefix: 'bull',
   schema: 'bullmq',
   stopGrace: '10s',
@@ -62,3 +63,33 @@ export function defaultQueueName(kind: QueueKind): string {
 export function defaultPayload(job: PayloadJob): unknown {
   return { jobId: job.id, filePaths: job.filePaths, options: job.options };
 }
+
+/** The API of the reference service: `POST <url>/extraction/bulk` and what goes with it. */
+export const DEFAULT_API = {
+  login: { path: '/auth/login', encoding: 'json', token: '$.access_token' },
+  submit: {
+    method: 'POST',
+    path: '/extraction/bulk',
+    filesField: 'files',
+    fields: { format: 'pdf' },
+    jobId: '$.job_id',
+  },
+  status: {
+    path: '/extraction/jobs/{id}',
+    values: {
+      status: '$.status',
+      taskId: '$.celery_task_id',
+      progress: '$.progress',
+      startedAt: '$.started_at',
+      completedAt: '$.completed_at',
+      createdAt: '$.created_at',
+      retryCount: '$.retry_count',
+      maxRetries: '$.max_retries',
+      lastRetryAt: '$.last_retry_at',
+      error: '$.error_message',
+    },
+  },
+  list: { path: '/extraction/jobs', jobs: '$.jobs[*]', id: '$.id', files: '$.files[*]' },
+  remove: { method: 'DELETE', path: '/extraction/jobs/{id}' },
+  health: '/health',
+} as const;

@@ -2,7 +2,14 @@
 import type { CriterionLevel } from '../core/event.ts';
 import type { KnownCriterionId } from '../core/criterion-ids.ts';
 import type { KnownScenarioName } from '../core/scenario-names.ts';
-import type { ColumnRole, PayloadJob, QueueBackend, QueueKind, ReporterName } from './settings.ts';
+import type {
+  ColumnRole,
+  PayloadJob,
+  QueueBackend,
+  QueueKind,
+  ReporterName,
+  StatusRole,
+} from './settings.ts';
 
 export interface UserConfig {
   readonly database?:
@@ -35,7 +42,7 @@ export interface UserConfig {
     | undefined;
 
   readonly queue?:
-    | {
+    | ({
         readonly kind?: QueueKind | undefined;
         /** Where BullMQ keeps the queue. */
         readonly backend?: QueueBackend | undefined;
@@ -49,7 +56,7 @@ export interface UserConfig {
         readonly prefix?: string | undefined;
         /** BullMQ's schema on PostgreSQL. */
         readonly schema?: string | undefined;
-      }
+      } & UserHttpApi)
     | undefined;
 
   readonly worker?:
@@ -105,6 +112,58 @@ export interface UserConfig {
   readonly outputDir?: string | undefined;
   readonly keep?: boolean | undefined;
   readonly allowRemote?: boolean | undefined;
+}
+
+/**
+ * For `kind: 'http'`. `url` is the base of the API, e.g. `http://127.0.0.1:8000/api/v1`; a path is appended to it, or
+ * is a URL of its own. `{id}` stands for the job's id. What is picked out of an answer is named by JSON path (RFC 9535).
+ */
+interface UserHttpApi {
+  /** The bearer token: `process.env.API_TOKEN`. Environment: VERIFY_RESTART_TOKEN. */
+  readonly token?: string | undefined;
+  /** Sent with every call. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** A call that gives the bearer token. */
+  readonly login?:
+    | {
+        readonly path?: string | undefined;
+        readonly body: Readonly<Record<string, unknown>>;
+        readonly encoding?: 'json' | 'form' | undefined;
+        readonly token?: string | undefined;
+      }
+    | undefined;
+  /** The call that makes a job out of files, as multipart/form-data. */
+  readonly submit?:
+    | {
+        readonly method?: 'POST' | 'PUT' | undefined;
+        readonly path?: string | undefined;
+        readonly filesField?: string | undefined;
+        /** Further fields of the form. */
+        readonly fields?: Readonly<Record<string, string>> | undefined;
+        readonly jobId?: string | undefined;
+        readonly taskId?: string | undefined;
+      }
+    | undefined;
+  /** The call that shows a job, and where in its answer each value is; `null` where the API has none. */
+  readonly status?:
+    | ({ readonly path?: string | undefined } & { readonly [Role in StatusRole]?: string | undefined })
+    | null
+    | undefined;
+  /** A call that lists jobs with the names of their files: only with it can duplicates be counted without a database. */
+  readonly list?:
+    | {
+        readonly path?: string | undefined;
+        readonly jobs?: string | undefined;
+        readonly id?: string | undefined;
+        readonly files?: string | undefined;
+      }
+    | undefined;
+  /** The call that removes a job; without it the service keeps what it was given. */
+  readonly remove?:
+    { readonly method?: 'DELETE' | 'POST' | undefined; readonly path?: string | undefined } | undefined;
+  readonly health?: string | null | undefined;
+  /** A path whose GET needs a valid token and changes nothing. */
+  readonly probe?: string | undefined;
 }
 
 /** One step: exactly one of `stop`, `wait` and `start`. */

@@ -8,7 +8,7 @@ import type { Given } from './given.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The variables that set something. Nothing else is taken from `.env`. */
-const VARIABLES = ['DATABASE_URL', 'REDIS_URL', 'CELERY_BROKER_URL'] as const;
+const VARIABLES = ['DATABASE_URL', 'REDIS_URL', 'CELERY_BROKER_URL', 'VERIFY_RESTART_TOKEN'] as const;
 type Variable = (typeof VARIABLES)[number];
 export type GivenVariables = Readonly<Partial<Record<Variable, Given<string>>>>;
 

@@ -636,7 +636,6 @@ describe('values that are refused', () => {
       '--scenario is "freeze"',
       'crash, graceful, graceful-group, deploy',
     ],
-    [{ scenario: 'all' }, 'not-available', '--scenario is "all"', 'available now'],
     [{ scenario: 'toString' }, 'unknown-value', '--scenario is "toString"', 'valid: crash'],
     [{ strikeAt: 'progres' }, 'invalid-strike-at', '--strike-at is "progres"', '"progress"'],
     [{ files: '0' }, 'invalid-number', '--files is "0"', '1 to 1000'],

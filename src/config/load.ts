@@ -8,6 +8,7 @@ import type { Environment } from './environment.ts';
 import type { Sources } from './given.ts';
 import { jobSettings } from './job-settings.ts';
 import { databaseUrl, noDatabaseUrl, queueKind, queueSettings } from './queue-settings.ts';
+import { checkHttpRun, loginUrl } from './http-settings.ts';
 import type { RawFlags } from './raw-flags.ts';
 import { checkRestart, refuseRemote } from './rules.ts';
 import { runSettings } from './run-settings.ts';
@@ -55,9 +56,10 @@ export async function loadSettings(input: SettingsInput): Promise<Settings> {
 
   if (input.purpose !== 'maintenance') {
     checkRestart({ autoRestart: run.autoRestart, worker }, input.env, input.isTTY);
-    if (database === undefined) throw noDatabaseUrl();
+    if (queue.http !== undefined) checkHttpRun(queue.http, { ...run, worker }, database !== undefined);
+    else if (database === undefined) throw noDatabaseUrl();
   }
-  if (!run.allowRemote) await refuseRemote([database, queueUrl]);
+  if (!run.allowRemote) await refuseRemote([database, queueUrl, loginUrl(sources, queue)]);
 
   return {
     ...run,

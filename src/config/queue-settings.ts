@@ -7,6 +7,7 @@ import { normaliseDatabaseUrl } from './database-url.ts';
 import { DEFAULTS, defaultPayload, defaultQueueName } from './defaults.ts';
 import { fromConfig, fromFlag, read } from './given.ts';
 import type { Given, Sources } from './given.ts';
+import { apiUrl, httpSettings } from './http-settings.ts';
 import type { QueueBackend, QueueKind, QueueSettings } from './settings.ts';
 
 const QUEUE_KINDS = [
@@ -79,6 +80,7 @@ export function queueSettings(
     payload: configured.payload ?? defaultPayload,
     prefix: configured.prefix ?? DEFAULTS.prefix,
     schema: configured.schema ?? DEFAULTS.schema,
+    ...(kind === 'http' ? { http: httpSettings(sources, url?.value ?? DEFAULTS.apiUrl) } : {}),
   };
   return { queue, url };
 }
@@ -119,6 +121,7 @@ function brokerUrl(
         redisDefault
       );
     case 'http':
+      return apiUrl(flag ?? configured, sources.cwd);
     case 'sql':
     case 'command':
     case 'none':

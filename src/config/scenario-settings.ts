@@ -45,8 +45,9 @@ export function chosenScenario(sources: Sources, own: UserScenarios): string {
     fromConfig(sources, 'scenario', sources.config.scenario);
   if (given === undefined) return DEFAULTS.scenario;
   const { value, from } = given;
-  if (Object.hasOwn(own, value) || IMPLEMENTED_SCENARIOS.some((name) => name === value)) return value;
-  if (value === EVERY_SCENARIO || SCENARIO_NAMES.some((name) => name === value)) {
+  const known = value === EVERY_SCENARIO || IMPLEMENTED_SCENARIOS.some((name) => name === value);
+  if (known || Object.hasOwn(own, value)) return value;
+  if (SCENARIO_NAMES.some((name) => name === value)) {
     throw notAvailable(from, value, [...IMPLEMENTED_SCENARIOS, ...Object.keys(own)]);
   }
   throw unknownValue(from, value, [...SCENARIO_NAMES, EVERY_SCENARIO, ...Object.keys(own)]);

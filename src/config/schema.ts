@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { CRITERION_IDS } from '../core/criterion-ids.ts';
-import { COLUMN_ROLES } from './settings.ts';
+import { COLUMN_ROLES, STATUS_ROLES } from './settings.ts';
 import type { PayloadJob } from './settings.ts';
 
 /** An object's shape with the same optional value under each of some keys. */
@@ -54,6 +54,43 @@ export const configSchema = z.strictObject({
         .optional(),
       prefix: text.optional(),
       schema: text.optional(),
+      token: z.string().optional(),
+      headers: z.record(z.string(), z.string()).optional(),
+      login: z
+        .strictObject({
+          path: text.optional(),
+          body: z.record(z.string(), z.unknown()),
+          encoding: z.enum(['json', 'form']).optional(),
+          token: text.optional(),
+        })
+        .optional(),
+      submit: z
+        .strictObject({
+          method: z.enum(['POST', 'PUT']).optional(),
+          path: text.optional(),
+          filesField: text.optional(),
+          fields: z.record(z.string(), z.string()).optional(),
+          jobId: text.optional(),
+          taskId: text.optional(),
+        })
+        .optional(),
+      status: z
+        .strictObject({ path: text.optional(), ...keyed(STATUS_ROLES, text) })
+        .nullable()
+        .optional(),
+      list: z
+        .strictObject({
+          path: text.optional(),
+          jobs: text.optional(),
+          id: text.optional(),
+          files: text.optional(),
+        })
+        .optional(),
+      remove: z
+        .strictObject({ method: z.enum(['DELETE', 'POST']).optional(), path: text.optional() })
+        .optional(),
+      health: text.nullable().optional(),
+      probe: text.optional(),
     })
     .optional(),
   worker: z

@@ -8,6 +8,8 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = {
   rediss: '6379',
   amqp: '5672',
   amqps: '5671',
+  http: '80',
+  https: '443',
 };
 
 const LOOPBACK = new BlockList();

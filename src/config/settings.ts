@@ -75,6 +75,75 @@ export interface QueueSettings {
   readonly prefix: string;
   /** BullMQ's schema on PostgreSQL. */
   readonly schema: string;
+  /** The calls of the API; only for the kind `http`. */
+  readonly http?: HttpSettings;
+}
+
+/** Roles that the answer of an API's status call can show. */
+export const STATUS_ROLES = [
+  'status',
+  'taskId',
+  'progress',
+  'startedAt',
+  'completedAt',
+  'createdAt',
+  'retryCount',
+  'maxRetries',
+  'lastRetryAt',
+  'error',
+] as const satisfies readonly ColumnRole[];
+export type StatusRole = (typeof STATUS_ROLES)[number];
+
+/**
+ * How jobs are submitted to an HTTP API, and what it tells of them. A path is appended to the base URL (`queue.url`),
+ * or is a URL of its own. `{id}` in a path stands for the job's id.
+ */
+export interface HttpSettings {
+  /** The bearer token. Secret; `null`: none given. */
+  readonly token: string | null;
+  /** Sent with every call to the API; values may be secrets. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** A call that gives the bearer token. */
+  readonly login: {
+    readonly path: string;
+    /** Secrets. */
+    readonly body: Readonly<Record<string, unknown>>;
+    readonly encoding: 'json' | 'form';
+    /** JSON path of the token in the answer. */
+    readonly token: string;
+  } | null;
+  readonly submit: {
+    readonly method: 'POST' | 'PUT';
+    readonly path: string;
+    readonly filesField: string;
+    /** Further fields of the form. */
+    readonly fields: Readonly<Record<string, string>>;
+    /** JSON paths in the answer. */
+    readonly jobId: string;
+    readonly taskId: string | null;
+  };
+  readonly status: {
+    readonly path: string;
+    /** JSON paths in the answer. */
+    readonly values: Readonly<Partial<Record<StatusRole, string>>>;
+    /** Roles whose path was named by the user: where nothing is found there, it is an error. */
+    readonly namedValues: readonly StatusRole[];
+  } | null;
+  /** A call that lists jobs with the files they were made of, the latest among them. */
+  readonly list: {
+    readonly path: string;
+    /** JSON path of the jobs in the answer, and of id and file names in each of them. */
+    readonly jobs: string;
+    readonly id: string;
+    readonly files: string;
+  } | null;
+  /** A call that removes a job. */
+  readonly remove: { readonly method: 'DELETE' | 'POST'; readonly path: string } | null;
+  readonly health: string | null;
+  /** The user named it: then it must be there. */
+  readonly healthNamed: boolean;
+  /** A path that answers GET only to those who have a valid token. `null`: the status call of a job that is not there. */
+  readonly probe: string | null;
 }
 
 export interface WorkerSettings {

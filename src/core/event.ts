@@ -132,6 +132,9 @@ export interface TargetSummary {
   readonly queueName: string;
   readonly task: string;
   readonly worker: string;
+  /** Where it is, without credentials; absent where the run starts one of its own. */
+  readonly database?: string;
+  readonly broker?: string;
 }
 
 /** What happened, without its time. One line of doc for each. */
@@ -156,6 +159,8 @@ export type EventBody =
       readonly backoff: { readonly baseMs: number; readonly factor: number } | null;
       readonly levels: Readonly<Record<string, CriterionLevel>>;
       readonly journal: string;
+      /** The process that runs it: as long as it lives, nobody else cleans up. */
+      readonly harness?: { readonly pid: number; readonly startToken: string };
     }
   /** A step of the seven began. */
   | { readonly kind: 'step:started'; readonly step: Step }
@@ -185,7 +190,7 @@ export type EventBody =
     }
   /** database − harness, in ms; the true offset lies within ± `uncertaintyMs`. */
   | { readonly kind: 'clock:measured'; readonly offsetMs: number; readonly uncertaintyMs: number }
-  /** A job row was made by the harness. */
+  /** A job row was made by the harness, or by the service for it. */
   | {
       readonly kind: 'job:created';
       readonly job: string;
@@ -193,6 +198,8 @@ export type EventBody =
       /** As written into the row. */
       readonly status: string;
       readonly files: readonly string[];
+      /** The service made the row, and it could be followed only once the API had told its id. */
+      readonly followedLate?: boolean;
     }
   /** A job was submitted. `uncertain`: the broker's answer never came, the message may or may not be there. */
   | {
@@ -233,8 +240,12 @@ export type EventBody =
       readonly role: JobRole;
       readonly rows: readonly { readonly id: string; readonly files: readonly string[] }[];
     }
+  /** The rows could not be counted, because of what the run is given to see. */
+  | { readonly kind: 'rows:not-counted'; readonly job: string; readonly reason: string }
   /** The broker was asked about a job. */
   | ({ readonly kind: 'broker:snapshot'; readonly job: string; readonly role: JobRole } & BrokerState)
+  /** The run is given nothing by which it could ask the broker. */
+  | { readonly kind: 'broker:hidden'; readonly reason: string }
   /** Who is connected now. */
   | {
       readonly kind: 'presence:snapshot';
@@ -380,6 +391,16 @@ export type Thing =
       readonly queue: string;
       readonly queueName: string;
       readonly absent: readonly string[];
+    }
+  /** What an API made of files that were sent to it, while its id is not known; `text`: how the files' names begin. */
+  | {
+      readonly kind: 'upload';
+      readonly queue: string;
+      readonly queueName: string;
+      /** `null` without access to the database. */
+      readonly table: string | null;
+      readonly filesColumn: string | null;
+      readonly text: string;
     }
   | { readonly kind: 'process'; readonly pid: number; readonly startToken: string; readonly marker: string }
   | { readonly kind: 'folder'; readonly path: string };

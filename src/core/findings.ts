@@ -8,6 +8,7 @@ import type { JobState } from './event.ts';
 export interface FindingArguments {
   'never-observed': { job: string };
   'row-in-every-observation': { versions: number; source: 'trigger' | 'poll' };
+  'followed-late': Record<string, never>;
   'row-gone': { atMs: number; incarnation: number | null };
   'observation-incomplete': { versions: number };
   'observed-by-polling': { unseen: string };
@@ -73,6 +74,7 @@ export interface FindingArguments {
   'further-messages': { messages: number };
   'messages-not-counted': Record<string, never>;
   'rows-not-counted': Record<string, never>;
+  'rows-not-visible': { reason: string };
 
   'no-end-to-compare': Record<string, never>;
   'ended-as-expected': { state: JobState };
@@ -106,6 +108,7 @@ export interface FindingArguments {
   'retries-burnt': { spent: number; restarts: number };
   'retries-counted': { count: number };
   'broker-not-asked': Record<string, never>;
+  'broker-hidden': { reason: string };
   'row-and-queue-disagree': { state: JobState; broker: string };
   'still-in-queue': { broker: string; due: string };
   'messages-left': { messages: number };

@@ -40,6 +40,8 @@ export interface EmbeddedPostgresOptions {
   readonly signal?: AbortSignal;
   /** Where `bin`, `lib` and `share` are, instead of in the installed package. */
   readonly nativeFolder?: string;
+  /** Further settings of the server, as `name=value`. */
+  readonly settings?: readonly string[];
 }
 
 export interface EmbeddedPostgres extends AsyncDisposable {
@@ -117,7 +119,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       user,
       password,
     };
-    await makeCluster(cluster, options.signal);
+    await makeCluster(cluster, options);
     const started = await startServer(cluster, options);
     server = started.server;
     const url = await openDatabase(cluster, started.port, options.database);
@@ -169,7 +171,7 @@ async function requireServerUser(): Promise<ServerUser> {
   );
 }
 
-async function makeCluster(cluster: Cluster, signal: AbortSignal | undefined): Promise<void> {
+async function makeCluster(cluster: Cluster, options: EmbeddedPostgresOptions): Promise<void> {
   const passwordFile = join(cluster.home, 'password');
   await writeFile(passwordFile, cluster.password, { mode: 0o600, flag: 'wx' });
   try {
@@ -185,10 +187,10 @@ async function makeCluster(cluster: Cluster, signal: AbortSignal | undefined): P
       '--builtin-locale=C.UTF-8',
       '--no-sync',
       '--no-instructions',
-      ...settings.map((setting) => `--set=${setting}`),
+      ...[...settings, ...(options.settings ?? [])].map((setting) => `--set=${setting}`),
     ]);
     try {
-      const outcome = await initdb.untilReady(null, readyTimeoutMs, signal);
+      const outcome = await initdb.untilReady(null, readyTimeoutMs, options.signal);
       const { exitCode } = outcome === 'exited' ? await initdb.exited : { exitCode: null };
       if (exitCode !== 0) {
         throw await failed('its data folder could not be made (initdb)', initdb, cluster);

@@ -1,6 +1,14 @@
-/** Connections to the job table's database: opened with clear words when they cannot be, named, closed without fail. */
+/**
+ * Connections to the job table's database: opened with clear words when they cannot be, named, closed without fail.
+ *
+ * We are a guest there. Whatever a role or database sets for its own sessions must not break ours (short time-outs, a
+ * strict isolation level whose locks could make the worker's transactions fail), and nothing that we set may reach
+ * anybody else's: through a pooler no session setting is made, as the next client would inherit it.
+ */
+import { Socket } from 'node:net';
 import type { Client, QueryResult, QueryResultRow } from 'pg';
-import { environmentError, type UserError } from '../core/errors.ts';
+import { describeConnectError, describeLostConnection } from './connect-errors.ts';
+import { quoteLiteral } from './quote.ts';
 
 export const OWN_APPLICATION_NAME = 'verify-restart';
 
@@ -8,150 +16,172 @@ export interface Database extends AsyncDisposable {
   readonly url: string;
   /** Host, port and database, without credentials. */
   readonly address: string;
-  /** Runs one statement on the main connection. */
+  /**
+   * A connection pooler stands between: the process id that was told at the connection is not the backend's. Then a
+   * connection does not tell its client, LISTEN may never deliver, and session settings would leak to others.
+   */
+  readonly pooled: boolean;
+  /**
+   * Runs one statement on the main connection, which is made anew where it was lost before.
+   * @throws UserError `database-lost` where it breaks under the statement: that may or may not have taken effect
+   */
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
-  /** Runs statements in one transaction in which times are shown in UTC and ISO 8601, and returns the last one's rows. */
-  inUtc<Row extends QueryResultRow>(statement: string): Promise<Row[]>;
+  /**
+   * Runs statements in one transaction of their own, under settings that end with it.
+   * @returns the last one's rows
+   */
+  transact<Row extends QueryResultRow>(
+    statements: readonly string[],
+    settings?: Readonly<Record<string, string>>,
+  ): Promise<Row[]>;
   /** A further connection, closed with the database. */
   connect(purpose: string): Promise<Client>;
 }
 
+export interface OpenOptions {
+  /** 5,000 by default. */
+  readonly connectTimeoutMs?: number;
+}
+
 /**
  * @throws UserError `environment`: `database-refused`, `database-auth`, `database-unknown-host`, `database-unknown`,
- *   `database-timeout`, `database-tls`
+ *   `database-timeout`, `database-tls`, `database-full`, `database-not-ready`, `database-failed`
  */
-export async function openDatabase(url: string, address: string): Promise<Database> {
-  const clients: Client[] = [];
-  const connect = async (purpose: string): Promise<Client> => {
-    const client = await connectClient(url, address, purpose);
-    clients.push(client);
-    return client;
+export async function openDatabase(
+  url: string,
+  address: string,
+  { connectTimeoutMs = 5_000 }: OpenOptions = {},
+): Promise<Database> {
+  const open = new Set<Connected>();
+  const connect = async (purpose: string): Promise<Connected> => {
+    const connected = await connectClient(url, address, purpose, connectTimeoutMs);
+    open.add(connected);
+    connected.client.once('end', () => open.delete(connected));
+    return connected;
   };
-  const main = await connect('main');
+  const first = await connect('main');
+  let main: Promise<Connected> | null = Promise.resolve(first);
+  const onMain = async <Result>(work: (client: Client) => Promise<Result>): Promise<Result> => {
+    main ??= connect('main');
+    const using = main;
+    let connected: Connected;
+    try {
+      connected = await using;
+    } catch (error) {
+      if (main === using) main = null;
+      throw error;
+    }
+    try {
+      return await work(connected.client);
+    } catch (error) {
+      if (!isLost(error)) throw error;
+      if (main === using) main = null;
+      connected.cut();
+      throw describeLostConnection(error, address);
+    }
+  };
   return {
     url,
     address,
-    query: (text, values) => main.query(text, values === undefined ? undefined : [...values]),
-    async inUtc<Row extends QueryResultRow>(statement: string) {
-      const settings = `set local timezone to 'UTC'; set local datestyle to 'ISO'`;
-      const results = (await main.query(
-        `begin; ${settings}; ${statement}; commit`,
-      )) as unknown as QueryResult<Row>[];
-      return results.at(-2)?.rows ?? [];
+    pooled: first.pooled,
+    query: (text, values) =>
+      onMain((client) => client.query(text, values === undefined ? undefined : [...values])),
+    async transact<Row extends QueryResultRow>(
+      statements: readonly string[],
+      settings: Readonly<Record<string, string>> = {},
+    ) {
+      const local = Object.entries(settings).map(
+        ([name, value]) => `set local ${name} to ${quoteLiteral(value)}`,
+      );
+      // Several statements in one message are one transaction: it leaves nothing open when one of them fails.
+      const results: unknown = await onMain((client) => client.query([...local, ...statements].join(';\n')));
+      const last: unknown = Array.isArray(results) ? results.at(-1) : results;
+      return (last as QueryResult<Row> | undefined)?.rows ?? [];
     },
-    connect,
+    connect: async (purpose) => (await connect(purpose)).client,
     async [Symbol.asyncDispose]() {
-      await Promise.all(clients.map((client) => endClient(client)));
+      await Promise.all([...open].map((connected) => endClient(connected)));
     },
   };
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
+interface Connected {
+  readonly client: Client;
+  readonly pooled: boolean;
+  /** Ends the connection without asking the server. */
+  readonly cut: () => void;
+}
 
-async function connectClient(url: string, address: string, purpose: string): Promise<Client> {
+/** A server that has gone silent must not keep a run for ever. Above every limit that the server itself is given. */
+const SILENCE_MS = 25_000;
+
+/**
+ * For our sessions only. The limits keep us from waiting for ever behind somebody's lock; `read committed` keeps our
+ * reads from taking part in conflicts between serializable transactions. Names that a version lacks are left out.
+ */
+const SESSION_SETTINGS: Readonly<Record<string, string>> = {
+  statement_timeout: '20s',
+  lock_timeout: '5s',
+  idle_session_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  transaction_timeout: '0',
+  default_transaction_isolation: 'read committed',
+};
+
+async function connectClient(
+  url: string,
+  address: string,
+  purpose: string,
+  timeoutMs: number,
+): Promise<Connected> {
   const { Client } = (await import('pg')).default;
+  const socket = new Socket();
   try {
     const client = new Client({
       connectionString: url,
       application_name: purpose === 'main' ? OWN_APPLICATION_NAME : `${OWN_APPLICATION_NAME} ${purpose}`,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: timeoutMs,
+      query_timeout: SILENCE_MS,
       keepAlive: true,
+      stream: () => socket,
     });
     // A connection that breaks while idle is told by the next query; without a listener it would end the process.
     client.on('error', () => undefined);
     await client.connect();
-    return client;
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const pooled = !('processID' in client) || client.processID !== rows[0]?.pid;
+    if (!pooled) await setUpSession(client);
+    return { client, pooled, cut: () => socket.destroy() };
   } catch (error) {
-    throw describeConnectError(error, address);
+    socket.destroy();
+    throw describeConnectError(error, address, timeoutMs);
   }
 }
 
+async function setUpSession(client: Client): Promise<void> {
+  await client.query(
+    `select set_config(s.name, $1::jsonb ->> s.name, false) from pg_settings s where $1::jsonb ? s.name`,
+    [JSON.stringify(SESSION_SETTINGS)],
+  );
+}
+
 /** A server that is gone must not keep the clean-up waiting. */
-async function endClient(client: Client): Promise<void> {
+async function endClient({ client, cut }: Connected): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, 1_000);
   });
   await Promise.race([client.end().catch(() => undefined), over]);
   clearTimeout(timer);
+  cut();
 }
 
-interface CodedError {
-  readonly code: string;
-  readonly message: string;
-}
-
-function coded(error: unknown): CodedError {
-  const message = error instanceof Error ? error.message : String(error);
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  // Node reports a refusal of every address of a name as one aggregate.
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) return coded(error.errors[0]);
-  return { code, message };
-}
-
-function describeConnectError(error: unknown, address: string): UserError {
-  const { code, message } = coded(error);
-  const fail = (name: string, text: string, remedy: string): UserError =>
-    environmentError(name, text, remedy, error);
-  if (code === 'ECONNREFUSED' || code === 'ENOENT') {
-    return fail(
-      'database-refused',
-      `PostgreSQL at ${address} refused the connection: nothing listens there`,
-      'start the server, or correct --database-url (DATABASE_URL)',
-    );
-  }
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return fail(
-      'database-unknown-host',
-      `the host of ${address} is unknown`,
-      'correct the host in --database-url (DATABASE_URL)',
-    );
-  }
-  if (code === '28P01' || /password must be a string|no password supplied|SASL/i.test(message)) {
-    return fail(
-      'database-auth',
-      `PostgreSQL at ${address} rejected the user or the password`,
-      'correct the credentials in --database-url (DATABASE_URL)',
-    );
-  }
-  if (code === '28000') {
-    const tls = /no encryption|SSL off/i.test(message);
-    return tls
-      ? fail(
-          'database-tls',
-          `PostgreSQL at ${address} accepts encrypted connections only`,
-          'append ?sslmode=require to the database URL',
-        )
-      : fail(
-          'database-auth',
-          `PostgreSQL at ${address} does not let this user in: ${message}`,
-          'correct the user in --database-url, or allow it in pg_hba.conf',
-        );
-  }
-  if (code === '3D000') {
-    return fail(
-      'database-unknown',
-      `PostgreSQL at ${address.replace(/\/[^/]*$/, '')} has no database "${address.split('/').at(-1) ?? ''}"`,
-      'create it (createdb), or correct the name in --database-url (DATABASE_URL)',
-    );
-  }
-  if (/does not support SSL/i.test(message) || code.startsWith('ERR_TLS') || /certificate/i.test(message)) {
-    return fail(
-      'database-tls',
-      `the encrypted connection to PostgreSQL at ${address} failed: ${message}`,
-      'correct sslmode in the database URL (disable, require, verify-full) or the certificate',
-    );
-  }
-  if (code === 'ETIMEDOUT' || /timeout/i.test(message)) {
-    return fail(
-      'database-timeout',
-      `PostgreSQL at ${address} did not answer within ${CONNECT_TIMEOUT_MS / 1000} s`,
-      'check the host, the port and what stands between',
-    );
-  }
-  return fail(
-    'database-failed',
-    `PostgreSQL at ${address} cannot be used: ${message}`,
-    'see the message above',
+/** The connection is of no use any more, or not to be trusted. */
+function isLost(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (/^(?:57P0[1-5]|08...|25P0[34]|ECONNRESET|EPIPE|ETIMEDOUT)$/.test(code)) return true;
+  return /connection (?:terminated|error|closed|ended)|not queryable|client (?:was|has been) closed|query read timeout/i.test(
+    error.message,
   );
 }

@@ -2,29 +2,32 @@
  * The fallback observer: looks at the rows again and again. It sees states, not changes: what came and went between
  * two looks is lost, and nobody's name stands by a change. The report says so.
  */
-import type { StatusMapping } from '../config/settings.ts';
-import type { Database } from './database.ts';
+import { environmentError, isUserError } from '../core/errors.ts';
 import type { Observer, ObserverSink } from './observer.ts';
-import { readRows } from './read-rows.ts';
-import type { JobTable } from './table.ts';
-
-const POLL_INTERVAL_MS = 50;
+import { oneAtATime } from './one-at-a-time.ts';
+import type { ReadRows } from './read-rows.ts';
 
 export interface PollOptions {
-  readonly table: JobTable;
-  readonly statuses: StatusMapping;
+  /** One look at the rows of these jobs: at the table, or by whatever else shows them. */
+  readonly read: (jobs: readonly string[]) => Promise<ReadRows>;
   readonly jobs: readonly string[];
+  readonly intervalMs: number;
 }
 
-export function observeByPolling(database: Database, options: PollOptions, sink: ObserverSink): Observer {
+/** After failing for this long without a break, the rows are taken for lost from sight. */
+const LOST_AFTER_MS = 10_000;
+
+export function observeByPolling(options: PollOptions, sink: ObserverSink): Observer {
+  const jobs = [...options.jobs];
   const digests = new Map<string, string>();
   let closed = false;
-  let looking: Promise<void> = Promise.resolve();
+  let failure: { readonly sinceMs: number; readonly error: Error; readonly told: string } | null = null;
+  let lost: Error | null = null;
 
   const look = async (): Promise<void> => {
     if (closed) return;
-    const { rows, databaseAtMs } = await readRows(database, options.table, options.statuses, options.jobs);
-    for (const job of options.jobs) {
+    const { rows, databaseAtMs } = await options.read(jobs);
+    for (const job of jobs) {
       const values = rows.get(job);
       const before = digests.get(job);
       if (values === undefined) {
@@ -37,23 +40,45 @@ export function observeByPolling(database: Database, options: PollOptions, sink:
       }
     }
   };
-  const catchUp = (): Promise<void> => {
-    const next = looking.then(look, look);
-    looking = next.catch(() => undefined);
-    return next;
+  const catchUp = oneAtATime(look);
+  const onFailure = (reason: unknown): void => {
+    if (closed) return;
+    const error = reason instanceof Error ? reason : new Error(String(reason));
+    const sinceMs = failure?.sinceMs ?? performance.now();
+    if (failure?.told !== error.message) sink.failed(error.message);
+    failure = { sinceMs, error, told: error.message };
+    if (lost !== null || performance.now() - sinceMs < LOST_AFTER_MS) return;
+    lost = isUserError(error)
+      ? error
+      : environmentError('rows-out-of-sight', `the job's row could not be read any more: ${error.message}`);
+    sink.failed(`given up after ${LOST_AFTER_MS / 1000} s: ${error.message}`);
   };
-  const timer = setInterval(() => {
-    catchUp().catch((error: unknown) => {
-      if (!closed) sink.failed(error instanceof Error ? error.message : String(error));
-    });
-  }, POLL_INTERVAL_MS);
+  const onSuccess = (): void => {
+    failure = null;
+  };
+  let timer: NodeJS.Timeout | undefined;
+  // The next look is due after the last one has been answered: a slow server is not asked faster than it answers.
+  const schedule = (): void => {
+    if (closed) return;
+    timer = setTimeout(() => {
+      void catchUp().then(onSuccess, onFailure).then(schedule);
+    }, options.intervalMs);
+  };
+  schedule();
   return {
     source: 'poll',
     catchUp,
+    expect: () => undefined,
+    async follow(job) {
+      if (job !== null) jobs.push(job);
+      await catchUp();
+      return false;
+    },
+    lost: () => lost,
     async [Symbol.asyncDispose]() {
       closed = true;
-      clearInterval(timer);
-      await looking;
+      clearTimeout(timer);
+      await catchUp().catch(() => undefined);
     },
   };
 }

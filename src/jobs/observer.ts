@@ -8,6 +8,8 @@ export interface ObservedVersion {
   readonly values: RowValues | null;
   readonly databaseAtMs: number;
   readonly writer?: Writer;
+  /** Where it was seen otherwise than the observer sees. */
+  readonly source?: 'poll';
 }
 
 /** A row that is not ours and carries files of ours. */
@@ -17,14 +19,23 @@ export interface ObservedStranger {
 }
 
 export interface ObserverSink {
-  version(version: ObservedVersion): void;
-  stranger(stranger: ObservedStranger): void;
-  /** The observer cannot go on; what it saw so far stands. */
-  failed(reason: string): void;
+  readonly version: (version: ObservedVersion) => void;
+  readonly stranger: (stranger: ObservedStranger) => void;
+  /** Something was or may have been missed, or the observer cannot go on; what it saw so far stands. Once a trouble. */
+  readonly failed: (reason: string) => void;
 }
 
 export interface Observer extends AsyncDisposable {
   readonly source: 'trigger' | 'poll';
   /** Resolves when everything that was committed before the call has been given to the sink. */
   catchUp(): Promise<void>;
+  /** A row is about to be made whose id is not known yet: what carries the run's files is kept until `follow`. */
+  expect(): void;
+  /**
+   * The id of the expected row; `null`: it came to nothing.
+   * @returns whether every version of the row is seen, from its making on
+   */
+  follow(job: string | null): Promise<boolean>;
+  /** Why nothing can be seen any more, once that has lasted; `null`: it can. */
+  lost(): Error | null;
 }

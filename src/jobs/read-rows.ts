@@ -2,9 +2,10 @@
 import type { StatusMapping } from '../config/settings.ts';
 import type { RowValues } from '../core/event.ts';
 import type { Database } from './database.ts';
-import { filesOf } from './observe-trigger.ts';
-import { idCondition, rowExpression, toRowValues } from './row.ts';
-import { quoteIdentifier, quoteLiteral, type JobTable } from './table.ts';
+import { filesOf } from './files-of.ts';
+import { quoteIdentifier, quoteLiteral } from './quote.ts';
+import { FIXED_FORMS, idCondition, rowExpression, toRowValues } from './row.ts';
+import type { JobTable } from './table.ts';
 
 export interface ReadRows {
   /** By id as text; rows that are not there are missing. */
@@ -19,15 +20,18 @@ export async function readRows(
   statuses: StatusMapping,
   ids: readonly string[],
 ): Promise<ReadRows> {
-  const found = await database.inUtc<{
+  const found = await database.transact<{
     id: string | null;
     json: Record<string, unknown> | null;
     at_ms: string;
   }>(
-    `select c.at_ms, r.id, r.json
-       from (select (extract(epoch from clock_timestamp()) * 1000)::bigint::text as at_ms) c
-       left join (select t.${quoteIdentifier(table.idColumn.name)}::text as id, ${rowExpression(table, 't')} as json
-                    from ${table.sql} t where ${idCondition(table, 't', ids)}) r on true`,
+    [
+      `select c.at_ms, r.id, r.json
+         from (select (extract(epoch from clock_timestamp()) * 1000)::bigint::text as at_ms) c
+         left join (select t.${quoteIdentifier(table.idColumn.name)}::text as id, ${rowExpression(table, 't')} as json
+                      from ${table.sql} t where ${idCondition(table, 't', ids)}) r on true`,
+    ],
+    FIXED_FORMS,
   );
   const rows = new Map<string, RowValues>();
   for (const { id, json } of found) {
@@ -41,23 +45,66 @@ export interface CarrierRow {
   readonly files: readonly string[];
 }
 
+/** No index helps with a text within a text: so long may the whole table take. */
+const SEARCH_TIMEOUT_MS = 5_000;
+
 /**
- * The rows that carry files with the token, one row a job and one a child or a duplicate of it.
- * @returns `null` where the table has no files column: then only the trigger could have seen one
+ * The rows that carry files with one of the texts, one row a job and one a child or a duplicate of it.
+ * @returns the rows, or the reason why they could not be found, as a sentence
  */
 export async function rowsCarrying(
   database: Database,
   table: JobTable,
-  token: string,
-): Promise<readonly CarrierRow[] | null> {
+  texts: readonly string[],
+  timeoutMs = SEARCH_TIMEOUT_MS,
+): Promise<readonly CarrierRow[] | string> {
+  const column = table.roles.files;
+  if (column === undefined)
+    return `${table.name} has no column for the files, by which a copy could be found`;
+  const name = quoteIdentifier(column.name);
+  try {
+    const rows = await database.transact<{ id: string; files: string }>(
+      [
+        `select ${quoteIdentifier(table.idColumn.name)}::text as id, ${name}::text as files
+           from ${table.sql} where ${containsOne(name, texts)}`,
+      ],
+      { statement_timeout: String(timeoutMs) },
+    );
+    return rows.map((row) => ({ id: row.id, files: filesOf(row.files, texts) }));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === '57014')) throw error;
+    return `${table.name} is too large to be searched for copies within ${timeoutMs / 1000} s`;
+  }
+}
+
+/** A comparison of bytes: a column's own collation may take others for equal, or not know how to search. */
+function containsOne(column: string, texts: readonly string[]): string {
+  const each = texts.map((text) => `strpos(${column}::text collate "C", ${quoteLiteral(text)}) > 0`);
+  return each.length === 0 ? 'false' : each.join(' or ');
+}
+
+/** The files of one row, as it carries them. `null`: the table has no files column, or there is no such row. */
+export async function filesOfRow(
+  database: Database,
+  table: JobTable,
+  id: string,
+): Promise<readonly string[] | null> {
   const column = table.roles.files;
   if (column === undefined) return null;
-  const name = quoteIdentifier(column.name);
-  const { rows } = await database.query<{ id: string; files: string }>(
-    `select ${quoteIdentifier(table.idColumn.name)}::text as id, ${name}::text as files
-       from ${table.sql} where position(${quoteLiteral(token)} in ${name}::text) > 0`,
+  const { rows } = await database.query<{ files: string | null }>(
+    `select t.${quoteIdentifier(column.name)}::text as files from ${table.sql} t where ${idCondition(table, 't', [id])}`,
   );
-  return rows.map((row) => ({ id: row.id, files: filesOf(row.files, token) }));
+  return rows[0] === undefined ? null : filesOf(rows[0].files, ['']);
+}
+
+/** Removes the rows that carry files with the text. */
+export async function deleteRowsCarrying(
+  database: Database,
+  tableSql: string,
+  filesColumn: string,
+  text: string,
+): Promise<void> {
+  await database.query(`delete from ${tableSql} where ${containsOne(quoteIdentifier(filesColumn), [text])}`);
 }
 
 /** The server's clock against ours, by the shortest of a few round trips. */
@@ -79,11 +126,12 @@ export async function measureClock(
   return best;
 }
 
+/** The parameter takes the column's own type, so that the index is used. */
 export async function deleteRow(
   database: Database,
   tableSql: string,
   idColumn: string,
   id: string,
 ): Promise<void> {
-  await database.query(`delete from ${tableSql} where ${quoteIdentifier(idColumn)}::text = $1`, [id]);
+  await database.query(`delete from ${tableSql} where ${quoteIdentifier(idColumn)} = $1`, [id]);
 }

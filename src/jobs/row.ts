@@ -1,7 +1,8 @@
 /** A row as events carry it: one SQL expression that reads the roles, and what its JSON means. */
 import type { JobState, RowValues } from '../core/event.ts';
 import type { ColumnRole, StatusMapping } from '../config/settings.ts';
-import { quoteIdentifier, quoteLiteral, type JobTable } from './table.ts';
+import { quoteIdentifier, quoteLiteral } from './quote.ts';
+import type { JobTable } from './table.ts';
 
 /** Longer errors are cut: an event is no place for a stack trace of a megabyte. */
 const LONGEST_ERROR = 2_000;
@@ -23,8 +24,19 @@ const RECORDED_ROLES: readonly ColumnRole[] = [
   'attempts',
 ];
 
+/** Settings that decide how values are shown: the same wherever a row is read, so that equal rows have equal digests. */
+export const FIXED_FORMS: Readonly<Record<string, string>> = {
+  timezone: 'UTC',
+  datestyle: 'ISO, MDY',
+  intervalstyle: 'postgres',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+  lc_monetary: 'C',
+};
+
 /**
- * A jsonb expression with the recorded roles and a digest of the whole row.
+ * A jsonb expression with the recorded roles and a digest of the whole row. Virtual columns are left out of the
+ * digest: a trigger does not see them, and they say nothing that the others do not.
  * @param row the row's name in the statement: an alias, `NEW` or `OLD`
  */
 export function rowExpression(table: JobTable, row: string): string {
@@ -34,7 +46,9 @@ export function rowExpression(table: JobTable, row: string): string {
     const value = `${row}.${quoteIdentifier(column.name)}`;
     return [`'${role}', ${role === 'error' ? `left(${value}::text, ${LONGEST_ERROR})` : value}`];
   });
-  return `jsonb_build_object(${[...pairs, `'digest', md5(${row}::text)`].join(', ')})`;
+  const stored = table.columns.filter((column) => column.generated !== 'virtual');
+  const all = stored.map((column) => `${row}.${quoteIdentifier(column.name)}`).join(', ');
+  return `jsonb_build_object(${[...pairs, `'digest', md5(row(${all})::text)`].join(', ')})`;
 }
 
 export function toRowValues(json: Readonly<Record<string, unknown>>, statuses: StatusMapping): RowValues {
@@ -85,6 +99,8 @@ function numberOf(value: unknown): number | null {
 
 /** A condition that finds rows by id, whatever the id's type. */
 export function idCondition(table: JobTable, row: string, ids: readonly string[]): string {
-  const literals = ids.map((id) => `${quoteLiteral(id)}::${table.idColumn.type}`);
+  if (ids.length === 0) return 'false';
+  // Without a cast a literal takes the column's own type.
+  const literals = ids.map(quoteLiteral);
   return `${row}.${quoteIdentifier(table.idColumn.name)} in (${literals.join(', ')})`;
 }

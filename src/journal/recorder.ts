@@ -74,7 +74,7 @@ export class Recorder {
   /**
    * Waits until `find` answers with something other than `undefined`: asked at once, and again after every event.
    * @returns its answer, or `undefined` when the time is over
-   * @throws the signal's reason when it is aborted
+   * @throws the signal's reason when it is aborted, and what `find` throws
    */
   async waitFor<Found>(find: () => Found | undefined, options: WaitOptions): Promise<Found | undefined> {
     options.signal?.throwIfAborted();
@@ -90,8 +90,12 @@ export class Recorder {
       const onAbort = (): void => finish(() => reject(options.signal?.reason as Error));
       const timer = setTimeout(() => finish(() => resolve(undefined)), Math.max(0, options.timeoutMs));
       const unsubscribe = this.subscribe(() => {
-        const found = find();
-        if (found !== undefined) finish(() => resolve(found));
+        try {
+          const found = find();
+          if (found !== undefined) finish(() => resolve(found));
+        } catch (error) {
+          finish(() => reject(error instanceof Error ? error : new Error(String(error))));
+        }
       });
       options.signal?.addEventListener('abort', onAbort, { once: true });
     });

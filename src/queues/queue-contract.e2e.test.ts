@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BrokerState } from '../core/event.ts';
 import { UserError } from '../core/errors.ts';
 import { LAB_TASK, postgresLab, redisLab } from '../testing/bullmq-lab.ts';
+import { apiLab, LAB_TOKEN, type ApiLab } from '../testing/http-lab.ts';
 import { LAB_INTERVAL_MS, LAB_LOCK_MS, type QueueLab } from '../testing/queue-lab.ts';
 import { REDIS_SERVER } from '../testing/servers.ts';
 import type { MessageRef, Queue, Submission } from './queue.ts';
@@ -313,6 +314,149 @@ describe.each(KINDS.filter(({ kind }) => REDIS_SERVER !== null || kind !== 'bull
     });
   },
 );
+
+/**
+ * A service's API shows nothing of the broker behind it: who consumes, where a message is and when it is due are `null`,
+ * which says so, and never a guess. What it can do it must do as every kind does.
+ */
+const API_KINDS: readonly { readonly kind: string; readonly lab: () => Promise<ApiLab> }[] = [
+  { kind: 'http', lab: apiLab },
+];
+
+describe.each(API_KINDS)('$kind', ({ lab: openLab }) => {
+  let lab: ApiLab;
+  beforeAll(async () => {
+    lab = await openLab();
+  }, 60_000);
+  afterAll(async () => {
+    await lab[Symbol.asyncDispose]();
+  });
+
+  const submissionOfFile = async (name: string): Promise<Submission> => ({
+    ...submissionOf({}),
+    files: [await lab.file(name)],
+  });
+  const submitted = async (queue: Queue, name: string): Promise<MessageRef> => {
+    const { job, messageId, certainty } = await queue.submit(await submissionOfFile(name));
+    expect(certainty).toBe('certain');
+    return { job: job ?? '', messageId };
+  };
+  const seenState = async (queue: Queue, { job }: MessageRef): Promise<unknown> =>
+    (await queue.api?.read(job))?.['status'];
+
+  it('tells which server it is, and no secret', async () => {
+    await using queue = await lab.open();
+    const info = await queue.ping();
+    expect(info).toMatchObject({ server: 'HTTP API', address: expect.stringContaining('127.0.0.1:') });
+    expect(JSON.stringify([info, await queue.checks?.()])).not.toContain('secret');
+  });
+
+  it('hands a job to the worker as it was submitted, and takes it back in whatever state, twice', async () => {
+    await using queue = await lab.open();
+    const before = await lab.content();
+    const [held, waiting] = [await submitted(queue, 'held.pdf'), await submitted(queue, 'waiting.pdf')];
+    await queue.purge(waiting);
+    expect(await seenState(queue, waiting)).toBeUndefined();
+    const other = await submitted(queue, 'other.pdf');
+    const worker = lab.worker();
+    await until(
+      () => seenState(queue, held),
+      (state) => state === 'processing',
+    );
+    // The service keeps what a worker holds, and says so.
+    await expect(queue.purge(held)).rejects.toThrow('a worker holds the job');
+    await worker.line(new RegExp(`${other.job} completed`));
+    worker.signal('SIGKILL');
+    await worker.ended;
+    expect(await lab.content()).toContain('held.pdf');
+    for (const message of [held, held, waiting]) await queue.purge(message);
+    expect(await seenState(queue, other)).toBe('completed');
+    await queue.purge(other);
+    expect(await lab.content()).toBe(before);
+  });
+
+  it('says that it cannot tell what an API does not show', async () => {
+    await using queue = await lab.open();
+    const message = await submitted(queue, 'unseen.pdf');
+    expect(await queue.consumers()).toBeNull();
+    expect(await queue.inspect(message)).toBeNull();
+    expect(await queue.estimateRecovery(message)).toBeNull();
+    expect(await queue.absentKeys()).toEqual([]);
+    await queue.purge(message);
+  });
+
+  it('changes nothing by looking', async () => {
+    await using queue = await lab.open();
+    const message = await submitted(queue, 'looked-at.pdf');
+    const before = await lab.content();
+    await using fresh = await lab.open();
+    for (const each of [queue, fresh]) {
+      await each.ping();
+      await each.checks?.();
+      await each.api?.read(message.job);
+      await each.api?.read(randomUUID());
+      await each.api?.carrying(['looked-at']);
+    }
+    expect(await lab.content()).toBe(before);
+    await queue.purge(message);
+  });
+
+  it('says uncertain when the answer of a submit never comes, and can clean up after it', async () => {
+    await using queue = await lab.open({}, { requestTimeoutMs: 300 });
+    await queue.ping();
+    const before = await lab.content();
+    const submission = await submissionOfFile('uncertain.pdf');
+    const outcome = await lab.breakOff(() => queue.submit(submission));
+    expect(outcome).toMatchObject({
+      certainty: 'uncertain',
+      problem: expect.stringContaining('did not answer POST /extraction/bulk within 0.3 s'),
+    });
+    expect(outcome.job).toBeUndefined();
+    const jobs = await until(
+      async () => (await queue.api?.carrying(['uncertain.pdf'])) ?? [],
+      (found) => found.length === 1,
+    );
+    await queue.purge({ job: jobs[0]?.id ?? '', messageId: '' });
+    expect(await lab.content()).toBe(before);
+  });
+
+  it('says so when the credentials are wrong, and does nothing', async () => {
+    await using queue = await lab.open({ token: `${LAB_TOKEN}-not` });
+    const before = await lab.content();
+    const submission = await submissionOfFile('refused.pdf');
+    for (const call of [() => queue.submit(submission), () => queue.checks?.()]) {
+      const error = await Promise.resolve(call()).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(UserError);
+      expect(error).toMatchObject({ kind: 'environment', code: 'broker-auth' });
+      expect(String(error)).not.toContain('secret');
+    }
+    expect(await lab.content()).toBe(before);
+  });
+
+  // Ends the service: keep it last.
+  it('says so when the service is gone, and closes at once', async () => {
+    const queue = await lab.open();
+    await queue.ping();
+    const submission = await submissionOfFile('gone.pdf');
+    await lab.stop();
+    for (const call of [
+      () => queue.submit(submission),
+      () => queue.submit(submission),
+      () => queue.purge(submission),
+      () => queue.ping(),
+    ]) {
+      const error = await call().catch((reason: unknown) => reason);
+      expect(error).toMatchObject({
+        kind: 'environment',
+        code: expect.stringMatching(/^broker-(refused|connection-lost)$/),
+      });
+      expect(String(error)).not.toContain('secret');
+    }
+    const began = performance.now();
+    await queue[Symbol.asyncDispose]();
+    expect(performance.now() - began).toBeLessThan(2_000);
+  });
+});
 
 /** Two clocks, timers and a poll of 10 ms are in play. */
 const CLOCK_TOLERANCE_MS = 60;

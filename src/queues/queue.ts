@@ -17,6 +17,15 @@ export interface Submission {
   readonly messageId: string;
   readonly task: string;
   readonly payload: unknown;
+  /** The job's files, for a queue that takes the files themselves. */
+  readonly files?: readonly UploadFile[];
+}
+
+export interface UploadFile {
+  /** Absolute. */
+  readonly path: string;
+  /** The name that it is sent under. */
+  readonly name: string;
 }
 
 /**
@@ -27,12 +36,40 @@ export interface SubmitOutcome {
   readonly messageId: string;
   readonly certainty: 'certain' | 'uncertain';
   readonly problem?: string;
+  readonly remedy?: string;
+  /** Where the service makes the row (`Queue.api`): its id. Absent where the answer did not tell it. */
+  readonly job?: string;
 }
 
 /** A message that was submitted, by the names that find it again. */
 export interface MessageRef {
   readonly job: string;
   readonly messageId: string;
+}
+
+/** A further check of the preflight, as it is reported. */
+export interface QueueCheck {
+  readonly check: string;
+  readonly status: 'ok' | 'warning' | 'skipped';
+  readonly text: string;
+  readonly remedy?: string;
+}
+
+/** What the API of a service shows of jobs that it made itself. */
+export interface JobApi {
+  /** The call that shows a job, for people: `GET /extraction/jobs/{id}`; `null`: there is none. */
+  readonly statusCall: string | null;
+  /** Whether jobs can be removed by a call; else `purge` throws. */
+  readonly removes: boolean;
+  /**
+   * The values of a job by role, as the API gives them, with a `digest` of them; `null`: it knows no such job.
+   * @throws UserError `environment` when the API does not answer, or with something that cannot be read.
+   */
+  read(job: string): Promise<Readonly<Record<string, unknown>> | null>;
+  /** The jobs that it lists whose files' names contain one of the texts, with these names. `null`: it does not list jobs. */
+  carrying(
+    texts: readonly string[],
+  ): Promise<readonly { readonly id: string; readonly files: readonly string[] }[] | null>;
 }
 
 export interface BrokerInfo {
@@ -67,6 +104,8 @@ export interface QueueContext {
   readonly clock: RunClock;
   /** How long one request to the broker may take; 10,000 by default. */
   readonly requestTimeoutMs?: number;
+  /** Is told every secret that the queue comes by itself (a token of a login), so that it can be masked everywhere. */
+  readonly onSecret?: (secret: string) => void;
 }
 
 export interface Queue extends AsyncDisposable {
@@ -76,6 +115,8 @@ export interface Queue extends AsyncDisposable {
   readonly title: string;
   readonly backend: string | null;
   readonly queueName: string;
+  /** There where the service behind the queue makes the job's row itself: then no row may be inserted before. */
+  readonly api?: JobApi;
 
   /**
    * Connects and asks for the server's version.
@@ -83,6 +124,12 @@ export interface Queue extends AsyncDisposable {
    *   `broker-schema-missing`, …: clear words and a remedy, no secret.
    */
   ping(): Promise<BrokerInfo>;
+
+  /**
+   * Further checks of the preflight, without side effects.
+   * @throws UserError `environment` for what would make the run fail.
+   */
+  checks?(): Promise<readonly QueueCheck[]>;
 
   /** The consumers that are connected to this queue now. `null`: the queue cannot tell. */
   consumers(): Promise<readonly Connection[] | null>;

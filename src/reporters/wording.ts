@@ -34,6 +34,8 @@ const SENTENCES: Sentences = {
   'row-gone': ({ incarnation }) => `the row was deleted${byWhom(incarnation)}`,
   'observation-incomplete': ({ versions }) =>
     `the row changed without being recorded (${count(versions, 'version', 'versions')} seen): a trigger that did not fire`,
+  'followed-late': () =>
+    'followed from the answer of the API on: what happened to it before is not in the record',
   'observed-by-polling': ({ unseen }) => `observed by polling, which cannot see ${unseen}`,
   'not-looked-at-after-restart': () => 'the row was not looked at after the restart',
 
@@ -121,6 +123,7 @@ const SENTENCES: Sentences = {
   'further-messages': ({ messages }) => `the broker had ${messages} messages for it at once`,
   'messages-not-counted': () => 'messages could not be counted in this broker',
   'rows-not-counted': () => 'the rows were not counted',
+  'rows-not-visible': ({ reason }) => `rows cannot be counted: ${reason}`,
 
   'no-end-to-compare': () => 'the job did not end',
   'ended-as-expected': ({ state }) => state,
@@ -158,6 +161,7 @@ const SENTENCES: Sentences = {
     `${count(spent, 'retry', 'retries')} used up by ${count(restarts, 'restart', 'restarts')}`,
   'retries-counted': ({ count: retries }) => `retry_count ${retries}`,
   'broker-not-asked': () => 'the broker could not be asked',
+  'broker-hidden': ({ reason }) => reason,
   'row-and-queue-disagree': ({ state, broker }) => `the row is ${state}, and ${broker}`,
   'still-in-queue': ({ broker, due }) =>
     `the job has ended, and ${broker}; it will be handed out again ${due}`,

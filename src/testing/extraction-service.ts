@@ -116,7 +116,30 @@ export interface WorkerProcess {
 }
 
 export function startWorker(env: Readonly<Record<string, string>>, args: readonly string[]): WorkerProcess {
-  const script = join(ROOT, 'dist', SERVICE, 'worker.js');
+  return startProgram('worker.js', env, args);
+}
+
+export interface ApiProcess extends WorkerProcess {
+  /** Its base. */
+  readonly url: string;
+}
+
+/** Starts the service's API on a free port and waits until it listens. */
+export async function startApi(
+  env: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Promise<ApiProcess> {
+  const api = startProgram('api.js', env, ['--port', '0', ...args]);
+  const line = await api.line(/ready on /);
+  return { ...api, url: line.slice(line.indexOf('http')) };
+}
+
+function startProgram(
+  program: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[],
+): WorkerProcess {
+  const script = join(ROOT, 'dist', SERVICE, program);
   const worker = spawn(process.execPath, [script, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -34,9 +34,10 @@ export interface TestPostgres extends TestServer {
   urlOf(database: string): string;
 }
 
-export async function startTestPostgres(): Promise<TestPostgres> {
+/** @param settings further settings, e.g. `['max_prepared_transactions=5']` */
+export async function startTestPostgres(settings: readonly string[] = []): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'vr-test-postgres-'));
-  const server = await startEmbeddedPostgres({ folder });
+  const server = await startEmbeddedPostgres({ folder, settings });
   const stop = async (): Promise<void> => {
     await server.stop();
     await rm(folder, { recursive: true, force: true });

@@ -5,12 +5,15 @@
  */
 import { connectionOf, incarnationOfName } from '../core/attribution.ts';
 import { databaseConnections } from '../workers/presence.ts';
-import { readRows } from '../jobs/read-rows.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { record, subjectChanges, until, type InFlight } from './context.ts';
+import { pause, record, subjectChanges, until, type InFlight } from './context.ts';
+import { readJobs } from './job-rows.ts';
 
 /** A backend whose client is gone ends as soon as it reads or writes its socket; a long statement may take longer. */
 const CONNECTIONS_GONE_TIMEOUT_MS = 5_000;
+
+/** Where connections cannot be seen: how long a statement that the dead worker had sent may take to show. */
+const LAST_STATEMENT_MS = 500;
 
 /** The connections with which an incarnation is known to have written or to be connected. */
 export async function connectionsOf(
@@ -34,7 +37,8 @@ export function lastWriterOf(run: InFlight): readonly string[] {
 
 /** @returns whether all of them have ended within the time; behind a pooler they never tell, and that is `false` */
 export async function connectionsEnded(run: InFlight, ids: ReadonlySet<string>): Promise<boolean> {
-  if (run.pooled) return false;
+  if (run.database === null) await pause(run, LAST_STATEMENT_MS);
+  if (run.pooled || run.database === null) return false;
   const ended = await until(run, CONNECTIONS_GONE_TIMEOUT_MS, 10, async () => {
     const now = await databaseConnections(run.database);
     return now.some((connection) => ids.has(connection.id)) ? undefined : true;
@@ -60,9 +64,7 @@ export async function recordGone(
 
 /** One deliberate look at the subject's row. */
 export async function readSubject(run: InFlight): Promise<void> {
-  const { rows, databaseAtMs } = await readRows(run.database, run.table, run.settings.jobs.statuses, [
-    run.subject.id,
-  ]);
+  const { rows, databaseAtMs } = await readJobs(run, [run.subject.id]);
   record(run, {
     kind: 'row:version',
     job: run.subject.id,

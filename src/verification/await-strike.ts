@@ -158,7 +158,7 @@ async function notPickedUp(run: InFlight, broker: BrokerWatch): Promise<Error> {
   const remedy =
     state?.state === 'waiting'
       ? `compare the worker's queue name, prefix and database number with ${queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
-      : `let the worker write a status that jobs.statuses.processing names, into the table that is watched (${run.table.name}); see its log`;
+      : `let the worker write a status that jobs.statuses.processing names, into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`;
   return environmentError(
     'not-picked-up',
     `the job did not reach PROCESSING within ${processingTimeoutMs / 1000} s: ${where}${who}`,

@@ -5,8 +5,8 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventBody, Thing } from '../core/event.ts';
-import { deleteRow } from '../jobs/read-rows.ts';
-import { removeHistory } from '../jobs/observe-trigger.ts';
+import { deleteRow, deleteRowsCarrying } from '../jobs/read-rows.ts';
+import { removeHistory } from '../jobs/history-objects.ts';
 import type { Database } from '../jobs/database.ts';
 import type { Queue } from '../queues/queue.ts';
 import { killTree } from '../workers/kill-tree.ts';
@@ -43,6 +43,7 @@ const ORDER: Readonly<Record<Thing['kind'], number>> = {
   history: 1,
   message: 2,
   row: 3,
+  upload: 3,
   'queue-keys': 4,
   folder: 6,
 };
@@ -54,7 +55,7 @@ function inOrder(things: readonly Thing[]): readonly Thing[] {
 }
 
 /** A worker's marker is `<run id>#<incarnation>`; a server's is its folder or its address. */
-function isWorker(thing: Extract<Thing, { kind: 'process' }>): boolean {
+export function isWorker(thing: Extract<Thing, { kind: 'process' }>): boolean {
   return /#\d+$/.test(thing.marker);
 }
 
@@ -65,9 +66,11 @@ async function removeThing(thing: Thing, { database, queue }: CleanUpMeans): Pro
     case 'folder':
       return rm(thing.path, { recursive: true, force: true });
     case 'history':
-      return removeHistory(needed(database, 'the database'), thing.table, thing.suffix);
+      return removeHistory(needed(database, 'the database'), thing.suffix);
     case 'row':
       return deleteRow(needed(database, 'the database'), thing.table, thing.idColumn, thing.id);
+    case 'upload':
+      return removeUpload(thing, { database, queue });
     case 'message':
       return needed(queue, 'the queue').purge({ job: thing.job, messageId: thing.messageId });
     case 'queue-keys':
@@ -78,6 +81,21 @@ async function removeThing(thing: Thing, { database, queue }: CleanUpMeans): Pro
 function needed<Means>(means: Means | null, what: string): Means {
   if (means === null) throw new Error(`${what} cannot be reached`);
   return means;
+}
+
+async function removeUpload(
+  { table, filesColumn, text }: Extract<Thing, { kind: 'upload' }>,
+  { database, queue }: Pick<CleanUpMeans, 'database' | 'queue'>,
+): Promise<void> {
+  if (table !== null && filesColumn !== null) {
+    return deleteRowsCarrying(needed(database, 'the database'), table, filesColumn, text);
+  }
+  const opened = needed(queue, 'the API');
+  const jobs = await opened.api?.carrying([text]);
+  if (jobs == null) {
+    throw new Error(`the API never said which job it made of the files ${text}…, if any: remove it by hand`);
+  }
+  for (const { id } of jobs) await opened.purge({ job: id, messageId: id });
 }
 
 /** How long a server may take to stop by itself. */

@@ -2,15 +2,29 @@
 import { environmentError } from '../core/errors.ts';
 import { isTerminal } from '../core/event.ts';
 import { changesOf, createHistory } from '../core/history.ts';
-import { readRows, rowsCarrying } from '../jobs/read-rows.ts';
+import { readSubject } from './after-gone.ts';
+import { jobsCarrying, readJobs } from './job-rows.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
+import type { Database } from '../jobs/database.ts';
 import { triggerJob } from './trigger-job.ts';
 import { record, subjectChanges, waitFor, type Connected, type InFlight } from './context.ts';
 
 export async function countRows(run: InFlight): Promise<void> {
-  const rows = await rowsCarrying(run.database, run.table, fileToken(run));
-  if (rows === null) return;
   const { id, role, files } = run.subject;
+  if (run.queue.api !== undefined && files.length === 0) return;
+  const rows = await jobsCarrying(run, run.queue.api === undefined ? [fileToken(run)] : files);
+  if (typeof rows === 'string' && run.database !== null) {
+    record(run, { kind: 'note', code: 'rows-not-counted', text: rows });
+    return;
+  }
+  if (typeof rows === 'string' || (run.database === null && !rows.some((row) => row.id === id))) {
+    const reason =
+      typeof rows === 'string'
+        ? rows
+        : 'there is no access to the database, and the list of the API does not show the job itself';
+    record(run, { kind: 'rows:not-counted', job: id, reason });
+    return;
+  }
   const own = new Set(files);
   const carrying = rows
     .map((row) => ({ id: row.id, files: row.files.filter((file) => own.has(file)) }))
@@ -24,9 +38,9 @@ export async function countRows(run: InFlight): Promise<void> {
  */
 export async function countEffects(run: InFlight): Promise<void> {
   const sql = run.settings.effectsSql;
-  if (sql === null) return;
+  if (sql === null || run.database === null) return;
   for (const { job, role } of run.recorder.history().of('job:created')) {
-    const effects = await queryEffects(run, sql, job);
+    const effects = await queryEffects(run.database, sql, job);
     record(run, { kind: 'effects:counted', job, role, source: 'query', effects });
   }
 }
@@ -38,9 +52,9 @@ export async function countEffects(run: InFlight): Promise<void> {
 export async function checkEffectsQuery(run: Connected, ids: ReservedIds): Promise<void> {
   const sql = run.settings.effectsSql;
   const id = ids.get('subject');
-  if (sql === null || id === undefined) return;
+  if (sql === null || id === undefined || run.database === null) return;
   try {
-    await queryEffects(run, sql, id);
+    await queryEffects(run.database, sql, id);
   } catch (error) {
     throw environmentError(
       'effects-query',
@@ -51,21 +65,27 @@ export async function checkEffectsQuery(run: Connected, ids: ReservedIds): Promi
   }
 }
 
-async function queryEffects(run: Connected, sql: string, job: string) {
-  const { rows } = await run.database.query<Record<string, unknown>>(sql, [job]);
+async function queryEffects(database: Database, sql: string, job: string) {
+  const { rows } = await database.query<Record<string, unknown>>(sql, [job]);
   return rows.map((row) => {
     const [item, count] = Object.values(row);
     return { item: String(item), count: Number(count ?? 1) };
   });
 }
 
-/** Compares the row with its last recorded version: a trigger that did not fire (replica mode, a disabled trigger) shows here. */
+/**
+ * Compares the row with its recorded versions: a trigger that did not fire (replica mode, a disabled trigger, TRUNCATE)
+ * shows here, and what is there instead is recorded. A version that came while we looked is as good as the last one.
+ */
 export async function checkObservation(run: InFlight): Promise<void> {
-  const { rows } = await readRows(run.database, run.table, run.settings.jobs.statuses, [run.subject.id]);
+  await run.observer.catchUp();
+  const before = subjectChanges(run).length;
+  const { rows } = await readJobs(run, [run.subject.id]);
   await run.observer.catchUp();
   const changes = subjectChanges(run);
-  const recorded = changes.at(-1)?.values?.digest;
-  const complete = rows.get(run.subject.id)?.digest === recorded;
+  const there = rows.get(run.subject.id)?.digest;
+  const complete = changes.slice(Math.max(0, before - 1)).some((version) => version.values?.digest === there);
+  if (!complete) await readSubject(run);
   record(run, { kind: 'observer:checked', job: run.subject.id, complete, versions: changes.length });
 }
 
@@ -81,7 +101,7 @@ export function needsControl(run: InFlight): boolean {
 /** The same job on the worker that is there now, without a restart. */
 export async function runControl(run: InFlight, ids: ReservedIds): Promise<void> {
   const created = await createJob(run, ids, 'control');
-  const control = await triggerJob(run, created);
+  const control = await triggerJob(run, created, ids);
   await waitFor(run, run.settings.terminalTimeoutMs, () => {
     const last = changesOf(createHistory(run.recorder.events), control.id).at(-1);
     return last !== undefined && (last.values === null || isTerminal(last.values.state)) ? true : undefined;

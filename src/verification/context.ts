@@ -63,14 +63,17 @@ export interface RunContext {
   readonly signal: AbortSignal;
   readonly operator: Operator | null;
   readonly redact: (text: string) => string;
+  /** From now on this is masked too. */
+  readonly onSecret: (secret: string) => void;
   /** Every fault is left out: the self-test against vacuity. */
   readonly disarmed: boolean;
 }
 
 /** The run once it is connected. */
 export interface Connected extends RunContext {
-  readonly database: Database;
-  readonly table: JobTable;
+  /** `null`: no access; then the queue has an API that shows its jobs. */
+  readonly database: Database | null;
+  readonly table: JobTable | null;
   readonly queue: Queue;
   /** A pooler stands between: connections do not tell their clients. */
   readonly pooled: boolean;
@@ -83,10 +86,14 @@ export interface JobOnHand {
   readonly message: MessageRef;
 }
 
-/** The run once its job is there. */
-export interface InFlight extends Connected {
-  readonly subject: JobOnHand;
+/** The run once the rows are observed. */
+export interface Observing extends Connected {
   readonly observer: Observer;
+}
+
+/** The run once its job is there. */
+export interface InFlight extends Observing {
+  readonly subject: JobOnHand;
 }
 
 export function record(run: RunContext, body: EventBody): Event {
@@ -98,13 +105,25 @@ export function subjectChanges(run: InFlight): readonly RowVersion[] {
   return changesOf(createHistory(run.recorder.events), run.subject.id);
 }
 
-/** Waits until `find` answers; see `Recorder.waitFor`. */
+/** A run, and what observes its jobs once there is something to observe. */
+type Waiting = RunContext & { readonly observer?: Observer };
+
+/** Waits until `find` answers; see `Recorder.waitFor`. Throws when nothing can be seen of the jobs any more. */
 export function waitFor<Found>(
-  run: RunContext,
+  run: Waiting,
   timeoutMs: number,
   find: () => Found | undefined,
 ): Promise<Found | undefined> {
-  return run.recorder.waitFor(find, { timeoutMs, signal: run.signal });
+  const findInSight = (): Found | undefined => {
+    throwIfLost(run);
+    return find();
+  };
+  return run.recorder.waitFor(findInSight, { timeoutMs, signal: run.signal });
+}
+
+function throwIfLost({ observer }: Waiting): void {
+  const lost = observer?.lost() ?? null;
+  if (lost !== null) throw lost;
 }
 
 /** Runs one step: its beginning and its end are events, also when it throws. */
@@ -143,13 +162,14 @@ export function pause(run: RunContext, ms: number): Promise<void> {
 
 /** Asks again and again until `check` answers with something other than `undefined`; @returns `undefined` when the time is over */
 export async function until<Found>(
-  run: RunContext,
+  run: Waiting,
   timeoutMs: number,
   intervalMs: number,
   check: () => Promise<Found | undefined> | Found | undefined,
 ): Promise<Found | undefined> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
+    throwIfLost(run);
     const found = await check();
     if (found !== undefined) return found;
     const leftMs = deadline - performance.now();

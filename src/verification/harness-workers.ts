@@ -95,7 +95,7 @@ export class HarnessWorkers implements AsyncDisposable {
   /** @throws UserError `worker-exited` or `worker-not-ready`, with the last lines of its output */
   async failNotReady(life: WorkerProcess, timeoutMs: number): Promise<never> {
     const exit = await Promise.race([life.exited, Promise.resolve(null)]);
-    const lines = life.lastLines(5);
+    const lines = life.lastLines(12);
     const said =
       lines.length === 0
         ? 'it printed nothing'

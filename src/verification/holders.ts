@@ -17,7 +17,7 @@ export async function withProcesses(
   connections: readonly Connection[],
   server: 'database' | 'broker',
 ): Promise<NamedConnections> {
-  const remotePort = portOf(server === 'database' ? run.database.url : brokerUrl(run));
+  const remotePort = portOf(server === 'database' ? (run.database?.url ?? '') : brokerUrl(run));
   const pairs = connections.flatMap((connection) =>
     connection.port === null || remotePort === null ? [] : [{ localPort: connection.port, remotePort }],
   );
@@ -57,7 +57,7 @@ export async function mainProcessOf(
 function brokerUrl(run: Pick<Connected, 'database' | 'settings'>): string {
   const { queue } = run.settings;
   return queue.kind === 'bullmq' && queue.backend === 'postgres'
-    ? (queue.url ?? run.database.url)
+    ? (queue.url ?? run.database?.url ?? '')
     : (queue.url ?? '');
 }
 

@@ -36,7 +36,8 @@ async function terminalTimeout(run: InFlight): Promise<number> {
   if (estimate?.atMostMs == null) return terminalTimeoutMs;
   // Half of the time is left for the work itself.
   const wantedMs = estimate.atMostMs + Math.round(terminalTimeoutMs / 2);
-  if (wantedMs <= terminalTimeoutMs || wantedMs > LONGEST_TIMEOUT_MS) return terminalTimeoutMs;
+  // Less than a second more is not worth a word.
+  if (wantedMs < terminalTimeoutMs + 1_000 || wantedMs > LONGEST_TIMEOUT_MS) return terminalTimeoutMs;
   record(run, {
     kind: 'timeout:raised',
     fromMs: terminalTimeoutMs,

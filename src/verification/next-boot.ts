@@ -4,9 +4,9 @@
  * observation of the job, only whether it took it.
  */
 import { isTerminal } from '../core/event.ts';
-import { readRows } from '../jobs/read-rows.ts';
 import { record, subjectChanges, until, type InFlight } from './context.ts';
 import type { HarnessWorkers } from './harness-workers.ts';
+import { readJobs } from './job-rows.ts';
 
 /** Who recovers at its start does so at once. */
 const TAKES_WITHIN_MS = 2_000;
@@ -45,6 +45,6 @@ export function isWorthATry(run: InFlight): boolean {
 }
 
 async function readSubject(run: InFlight) {
-  const { rows } = await readRows(run.database, run.table, run.settings.jobs.statuses, [run.subject.id]);
+  const { rows } = await readJobs(run, [run.subject.id]);
   return rows.get(run.subject.id);
 }

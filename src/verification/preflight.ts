@@ -3,11 +3,12 @@ import { environmentError } from '../core/errors.ts';
 import type { Connection } from '../core/event.ts';
 import { migrationHint } from './migration-hint.ts';
 import { openDatabase, type Database } from '../jobs/database.ts';
-import { planRow, refuseUnfilled } from '../jobs/insert.ts';
+import { examineDatabase } from '../jobs/examine.ts';
+import { planRow, refuseUnfilled } from '../jobs/plan-row.ts';
 import { measureClock } from '../jobs/read-rows.ts';
 import { inspectTable, type JobTable } from '../jobs/table.ts';
 import { openQueue } from '../queues/index.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { Queue, QueueContext } from '../queues/queue.ts';
 import { describeUrl } from '../config/server-address.ts';
 import { record, type Connected, type RunContext } from './context.ts';
 import { describeConnections, withProcesses } from './holders.ts';
@@ -15,33 +16,54 @@ import { describeConnections, withProcesses } from './holders.ts';
 /** Everything that was opened is given to `onOpened` at once, so that the clean-up can close it whatever comes next. */
 export async function preflight(
   run: RunContext,
-  databaseUrl: string,
+  databaseUrl: string | null,
   onOpened: (opened: { database?: Database; queue?: Queue; table?: JobTable }) => void,
 ): Promise<Connected> {
+  const inDatabase =
+    databaseUrl === null ? withoutDatabase(run) : await openJobTable(run, databaseUrl, onOpened);
+  const queue = await openQueue(run.settings.queue, {
+    databaseUrl,
+    clock: { now: clockOf(run) },
+    onSecret: run.onSecret,
+    ...jobsOf(run, inDatabase),
+  });
+  onOpened({ queue });
+  const connected = { ...run, ...inDatabase, queue };
+  await checkQueue(connected);
+  await checkConsumers(connected);
+  return connected;
+}
+
+type InDatabase = Pick<Connected, 'database' | 'table' | 'pooled'>;
+
+async function openJobTable(
+  run: RunContext,
+  databaseUrl: string,
+  onOpened: (opened: { database?: Database; table?: JobTable }) => void,
+): Promise<InDatabase> {
   const database = await openDatabase(databaseUrl, describeUrl(databaseUrl));
   onOpened({ database });
   const table = await checkDatabase(run, database);
   onOpened({ table });
-  const pooled = await isPooled(databaseUrl, database);
-  if (pooled) {
-    record(run, {
-      kind: 'preflight:checked',
-      check: 'pooler',
-      status: 'warning',
-      text: 'a connection pooler stands in between: connections do not tell which worker writes',
-      remedy: "name the server's own port in --database-url if you can",
-    });
-  }
-  const queue = await openQueue(run.settings.queue, {
-    databaseUrl,
-    clock: { now: clockOf(run) },
-    jobs: { database, table, statuses: run.settings.jobs.statuses },
+  return { database, table, pooled: database.pooled };
+}
+
+/** For a table that is its own queue. */
+function jobsOf(run: RunContext, { database, table }: InDatabase): Pick<QueueContext, 'jobs'> {
+  if (database === null || table === null) return {};
+  return { jobs: { database, table, statuses: run.settings.jobs.statuses } };
+}
+
+/** The job is then seen through the API alone, and the report says what that cannot show. */
+function withoutDatabase(run: RunContext): InDatabase {
+  record(run, {
+    kind: 'preflight:checked',
+    check: 'database',
+    status: 'warning',
+    text: 'no database: the job is followed through the API, which shows states and not each change, and not who made it',
+    remedy: 'set DATABASE_URL to see every change',
   });
-  onOpened({ queue });
-  const connected = { ...run, database, table, queue, pooled };
-  await checkQueue(connected);
-  await checkConsumers(connected);
-  return connected;
+  return { database: null, table: null, pooled: false };
 }
 
 function clockOf(run: RunContext): () => number {
@@ -72,50 +94,13 @@ async function checkDatabase(run: RunContext, database: Database): Promise<JobTa
     status: 'ok',
     text: `table ${table.name} found, ${columns}`,
   });
-  await checkPrivileges(run, database, table);
-  refuseUnfilled(table, planRow(table, run.settings.jobs, { id: '', files: [] }));
+  for (const shortcoming of await examineDatabase(database, table)) {
+    record(run, { kind: 'preflight:checked', status: 'warning', ...shortcoming });
+  }
+  const { jobs, queue } = run.settings;
+  // Where the service makes the row itself, it knows what goes into it.
+  if (queue.http === undefined) refuseUnfilled(table, jobs, planRow(table, jobs, { id: '', files: [] }));
   return table;
-}
-
-async function checkPrivileges(run: RunContext, database: Database, table: JobTable): Promise<void> {
-  const wanted = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
-  const { rows } = await database.query<{ privilege: string; granted: boolean }>(
-    `select p as privilege, has_table_privilege($1, p) as granted from unnest($2::text[]) p`,
-    [table.sql, wanted],
-  );
-  const missing = rows.filter((row) => !row.granted).map((row) => row.privilege);
-  if (missing.includes('SELECT') || missing.includes('INSERT') || missing.includes('DELETE')) {
-    throw environmentError(
-      'table-privileges',
-      `the database user lacks ${missing.join(', ')} on ${table.name}`,
-      `grant select, insert, update, delete on ${table.name} to the user in the database URL`,
-    );
-  }
-  if (missing.includes('UPDATE')) {
-    record(run, {
-      kind: 'preflight:checked',
-      check: 'hold',
-      status: 'warning',
-      text: `without UPDATE on ${table.name} the job cannot be held for a person`,
-    });
-  }
-}
-
-/**
- * A pooler hands the same server connection to one client after the other. So: two connections of ours, one after the
- * other, that reach the same backend prove one; a direct server starts a backend for each.
- */
-async function isPooled(url: string, database: Database): Promise<boolean> {
-  const backends: string[] = [];
-  for (let round = 0; round < 2; round += 1) {
-    const probe = await openDatabase(url, database.address);
-    const { rows } = await probe.query<{ backend: string }>(
-      `select pid || '@' || coalesce(backend_start::text, '') as backend from pg_stat_activity where pid = pg_backend_pid()`,
-    );
-    backends.push(rows[0]?.backend ?? `unknown ${round}`);
-    await probe[Symbol.asyncDispose]();
-  }
-  return backends[0] === backends[1];
 }
 
 async function checkQueue(run: Connected): Promise<void> {
@@ -128,6 +113,15 @@ async function checkQueue(run: Connected): Promise<void> {
   });
   for (const warning of info.warnings) {
     record(run, { kind: 'preflight:checked', check: 'queue', status: 'warning', text: warning });
+  }
+  if (run.queue.api !== undefined) {
+    record(run, {
+      kind: 'broker:hidden',
+      reason: 'jobs are submitted through an API, which does not show the queue behind it',
+    });
+  }
+  for (const check of (await run.queue.checks?.()) ?? []) {
+    record(run, { kind: 'preflight:checked', ...check });
   }
 }
 

@@ -2,25 +2,34 @@
 import { join } from 'node:path';
 import type { JobRole } from '../core/event.ts';
 import { makeDummyFiles } from '../jobs/dummy-files.ts';
-import { insertJob, planRow, refuseUnfilled, reserveId } from '../jobs/insert.ts';
+import { HISTORY_SCHEMA } from '../jobs/history-objects.ts';
+import { insertJob } from '../jobs/insert.ts';
 import { observeByPolling } from '../jobs/observe-poll.ts';
-import { HISTORY_SCHEMA, observeByTrigger } from '../jobs/observe-trigger.ts';
+import { observeByTrigger } from '../jobs/observe-trigger.ts';
 import type { Observer, ObserverSink } from '../jobs/observer.ts';
+import { planRow, refuseUnfilled } from '../jobs/plan-row.ts';
 import { environmentError } from '../core/errors.ts';
+import { readRows, type ReadRows } from '../jobs/read-rows.ts';
+import { reserveId } from '../jobs/reserve-id.ts';
 import { record, type Connected, type JobOnHand } from './context.ts';
+import { readJobs } from './job-rows.ts';
+
+/** How often rows are looked at where nothing tells of changes: the table, and an API, which is not ours to hammer. */
+const TABLE_INTERVAL_MS = 50;
+const API_INTERVAL_MS = 200;
 
 /** Roles in the order in which their jobs are reserved; the control is only made where it can change the verdict. */
-const RESERVED: readonly JobRole[] = ['subject', 'witness-ended', 'witness-waiting', 'control'];
+const ROLES: readonly JobRole[] = ['subject', 'witness-ended', 'witness-waiting', 'control'];
 
-export type ReservedIds = ReadonlyMap<JobRole, string>;
+/** Where the service makes the rows itself, an id is added once the service has told it. */
+export type ReservedIds = Map<JobRole, string>;
 
 export async function reserveIds(run: Connected): Promise<ReservedIds> {
   const ids = new Map<JobRole, string>();
-  for (const role of RESERVED) {
-    let id = await reserveId(run.database, run.table);
-    // Without a sequence the next free number is the same until a row takes it.
-    if ([...ids.values()].includes(id)) id = String(BigInt(id) + BigInt(ids.size));
-    ids.set(role, id);
+  const { database, table } = run;
+  if (run.queue.api !== undefined || database === null || table === null) return ids;
+  for (const role of ROLES) {
+    ids.set(role, await reserveId(database, table, [...ids.values()]));
   }
   return ids;
 }
@@ -35,6 +44,12 @@ export async function startObserving(run: Connected, ids: ReservedIds): Promise<
   const { statuses } = settings.jobs;
   const jobs = [...ids.values()];
   const sink = sinkOf(run, ids);
+  if (database === null || table === null) {
+    const read = (wanted: readonly string[]): Promise<ReadRows> => readJobs(run, wanted);
+    const reason = `there is no access to the database; the API is asked (${run.queue.api?.statusCall ?? ''})`;
+    record(run, { kind: 'observer:started', source: 'poll', reason, pooled: false });
+    return observeByPolling({ read, jobs, intervalMs: API_INTERVAL_MS }, sink);
+  }
   let reason = 'asked for with --observe poll';
   if (settings.observe !== 'poll') {
     // Also journalled when making it fails half way: removing what is not there is no error.
@@ -43,7 +58,14 @@ export async function startObserving(run: Connected, ids: ReservedIds): Promise<
     try {
       const observer = await observeByTrigger(
         database,
-        { table, statuses, suffix, jobs, token: fileToken(run) },
+        {
+          table,
+          statuses,
+          suffix,
+          jobs,
+          token: fileToken(run),
+          madeByOthers: run.queue.api !== undefined,
+        },
         sink,
       );
       record(run, { kind: 'observer:started', source: 'trigger', pooled: run.pooled });
@@ -60,23 +82,25 @@ export async function startObserving(run: Connected, ids: ReservedIds): Promise<
       }
     }
   }
-  const observer = observeByPolling(database, { table, statuses, jobs }, sink);
+  const read = (wanted: readonly string[]): Promise<ReadRows> => readRows(database, table, statuses, wanted);
+  const observer = observeByPolling({ read, jobs, intervalMs: TABLE_INTERVAL_MS }, sink);
   record(run, { kind: 'observer:started', source: 'poll', reason, pooled: run.pooled });
   return observer;
 }
 
 function sinkOf(run: Connected, ids: ReservedIds): ObserverSink {
-  const roles = new Map([...ids].map(([role, id]) => [id, role]));
+  const roleOf = (job: string): JobRole | undefined => [...ids].find(([, id]) => id === job)?.[0];
   return {
     version: (version) => {
-      const role = roles.get(version.job);
+      const role = roleOf(version.job);
       if (role === undefined) return;
       record(run, { kind: 'row:version', role, source: sourceOf(run), ...version });
     },
     stranger: ({ id, files }) => {
-      const role = [...ids.keys()].find((name) =>
-        files.some((file) => file.includes(`${fileToken(run)}/${name}/`)),
-      );
+      const role = ROLES.find((name) => {
+        const ofRole = new RegExp(`${fileToken(run)}[/-]${name}[/-]`);
+        return files.some((file) => ofRole.test(file));
+      });
       record(run, { kind: 'row:stranger', job: ids.get(role ?? 'subject') ?? '', id, files });
     },
     failed: (reason) =>
@@ -89,13 +113,12 @@ function sourceOf(run: Connected): 'trigger' | 'poll' {
 }
 
 /**
- * Makes the files and the row of one job. Everything is journalled before it is made. Witnesses have one file, which
- * can be read whatever the subject's are like: they are to end soon.
+ * Makes the files and the row of one job; where the service makes the row itself, the files alone. Everything is
+ * journalled before it is made. Witnesses have one file, which can be read whatever the subject's are like: they are
+ * to end soon.
  */
 export async function createJob(run: Connected, ids: ReservedIds, role: JobRole): Promise<JobOnHand> {
-  const { settings, table } = run;
-  const id = ids.get(role);
-  if (id === undefined) throw new Error(`no id was reserved for the ${role}`);
+  const { settings, database, table } = run;
   const witness = role === 'witness-ended' || role === 'witness-waiting';
   const files = await makeDummyFiles({
     folder: join(run.temporaryFolder, role),
@@ -103,10 +126,15 @@ export async function createJob(run: Connected, ids: ReservedIds, role: JobRole)
     mode: witness ? 'valid' : settings.fileMode,
     label: `${run.id} ${role}`,
   });
+  if (run.queue.api !== undefined || database === null || table === null) {
+    return { id: '', role, files, message: { job: '', messageId: '' } };
+  }
+  const id = ids.get(role);
+  if (id === undefined) throw new Error(`no id was reserved for the ${role}`);
   const planned = planRow(table, settings.jobs, { id, files });
-  refuseUnfilled(table, planned);
+  refuseUnfilled(table, settings.jobs, planned);
   record(run, { kind: 'made', thing: { kind: 'row', table: table.sql, idColumn: table.idColumn.name, id } });
-  await insertJob(run.database, table, planned);
+  await insertJob(database, table, planned);
   const status = planned.values.get(table.statusColumn.name);
   record(run, {
     kind: 'job:created',

@@ -151,9 +151,13 @@ function onlyPid(connections: readonly Connection[]): number | null {
 
 async function holdSubject(run: InFlight): Promise<Hold | null> {
   const { hold } = run.settings;
-  const { leaseUntil, heartbeatAt } = run.table.roles;
   if (hold === 'off') return null;
   const job = run.subject.id;
+  if (run.database === null || run.table === null) {
+    record(run, { kind: 'hold:refused', job, reason: 'there is no access to the database' });
+    return null;
+  }
+  const { leaseUntil, heartbeatAt } = run.table.roles;
   if (hold === 'auto' && (leaseUntil !== undefined || heartbeatAt !== undefined)) {
     record(run, {
       kind: 'hold:refused',
@@ -250,8 +254,17 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
     }
   });
 
-  const oldGone = async (timeoutMs: number): Promise<boolean> =>
-    (await until(run, timeoutMs, WATCH_INTERVAL_MS, () => (gone ? true : undefined))) ?? false;
+  /** A worker that has brought the job to its end need not be waited for any longer than its grace. */
+  const oldGone = async (timeoutMs: number): Promise<boolean> => {
+    let endedAtMs: number | null = null;
+    const found = await until(run, timeoutMs, WATCH_INTERVAL_MS, () => {
+      if (gone) return true;
+      if (hasEnded(run)) endedAtMs ??= performance.now();
+      const overdue = endedAtMs !== null && performance.now() - endedAtMs > run.settings.worker.stopGraceMs;
+      return overdue ? false : undefined;
+    });
+    return found ?? false;
+  };
 
   return {
     oldGone,
@@ -278,6 +291,11 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
       await release();
     },
   };
+}
+
+function hasEnded(run: InFlight): boolean {
+  const last = subjectChanges(run).at(-1);
+  return last !== undefined && (last.values === null || isTerminal(last.values.state));
 }
 
 async function isGone(run: InFlight, holder: Holder): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** Runs one of the user's own commands (stop, start) and records how it ended. Its exit code proves nothing. */
 import { execa } from 'execa';
 import { environmentError } from '../core/errors.ts';
-import { record, type RunContext } from './context.ts';
+import type { RunContext } from './context.ts';
 
 const COMMAND_TIMEOUT_MS = 120_000;
 
@@ -28,5 +28,4 @@ export async function runCommand(run: RunContext, command: string, option: strin
       `correct it: ${run.redact(command)}`,
     );
   }
-  record(run, { kind: 'note', code: 'command-ran', text: `${option} ran` });
 }

@@ -1,8 +1,11 @@
 /** Step 3: the message. An answer that never came is uncertain, not a failure: the row will tell. */
 import { randomUUID } from 'node:crypto';
-import { record, type Connected, type JobOnHand } from './context.ts';
+import { record, type Observing, type JobOnHand } from './context.ts';
+import type { ReservedIds } from './prepare-job.ts';
+import { submitByApi } from './submit-by-api.ts';
 
-export async function triggerJob(run: Connected, job: JobOnHand): Promise<JobOnHand> {
+export async function triggerJob(run: Observing, job: JobOnHand, ids: ReservedIds): Promise<JobOnHand> {
+  if (run.queue.api !== undefined) return submitByApi(run, job, ids);
   const { queue, settings } = run;
   const messageId = randomUUID();
   const payload = settings.queue.payload({

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { httpSecrets } from '../config/http-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { isUserError, usageError, type UserError } from '../core/errors.ts';
 import type { Event } from '../core/event.ts';
@@ -12,7 +13,7 @@ import { type Scenario } from '../core/scenario.ts';
 import type { Database } from '../jobs/database.ts';
 import type { Observer } from '../jobs/observer.ts';
 import { JOURNAL_FILE, makeRunFolder, newRunId } from '../journal/journal.ts';
-import { leftovers } from '../journal/leftovers.ts';
+import { KEPT_ON_PURPOSE, leftovers } from '../journal/leftovers.ts';
 import { Recorder } from '../journal/recorder.ts';
 import type { Queue } from '../queues/queue.ts';
 import { awaitStrike } from './await-strike.ts';
@@ -32,6 +33,7 @@ import {
   type Connected,
   type Environment,
   type InFlight,
+  type Observing,
   type Operator,
   type RunContext,
 } from './context.ts';
@@ -46,7 +48,9 @@ import { scenarioOf } from './scenarios.ts';
 import { settle } from './settle.ts';
 import { triggerJob } from './trigger-job.ts';
 import { awaitWaitingWitness, runEndedWitness, submitWaitingWitness } from './witnesses.ts';
+import { describeUrl } from '../config/server-address.ts';
 import { describeStrikeAt } from '../config/strike-at.ts';
+import { readProcess } from '../workers/process-table.ts';
 
 export interface VerifyHost {
   readonly toolVersion: string;
@@ -128,18 +132,19 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     return ready;
   });
   const ids = await reserveIds(connected);
-  const { observer, created } = await inStep(run, 'job', async () => {
-    const started = await startObserving(connected, ids);
-    opened.observer = started;
+  const { observing, created } = await inStep(run, 'job', async () => {
+    const observer = await startObserving(connected, ids);
+    opened.observer = observer;
+    const started: Observing = { ...connected, observer };
     await checkEffectsQuery(connected, ids);
-    if (settings.witnesses) await runEndedWitness(connected, ids);
-    return { observer: started, created: await createJob(connected, ids, 'subject') };
+    if (settings.witnesses) await runEndedWitness(started, ids);
+    return { observing: started, created: await createJob(connected, ids, 'subject') };
   });
   const { subject, witness } = await inStep(run, 'trigger', async () => ({
-    subject: await triggerJob(connected, created),
-    witness: settings.witnesses ? await submitWaitingWitness(connected, ids) : null,
+    subject: await triggerJob(observing, created, ids),
+    witness: settings.witnesses ? await submitWaitingWitness(observing, ids) : null,
   }));
-  const inFlight: InFlight = { ...connected, subject, observer };
+  const inFlight: InFlight = { ...observing, subject };
   const broker = watchBroker(inFlight, subject);
   opened.broker = broker;
 
@@ -151,7 +156,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     await readiness?.[Symbol.asyncDispose]();
     await inStep(run, 'monitor', async () => {
       const ended = await monitor(inFlight, broker);
-      if (ended && witness !== null) await awaitWaitingWitness(connected, witness);
+      if (ended && witness !== null) await awaitWaitingWitness(inFlight, witness);
     });
   }
   await inStep(run, 'results', async () => {
@@ -161,7 +166,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     await checkObservation(inFlight);
     if (struck && needsControl(inFlight)) await runControl(inFlight, ids);
     if (opened.workers !== null && isWorthATry(inFlight)) {
-      await observer[Symbol.asyncDispose]();
+      await inFlight.observer[Symbol.asyncDispose]();
       await broker[Symbol.asyncDispose]();
       await tryNextBoot(inFlight, opened.workers);
     }
@@ -193,8 +198,8 @@ async function restart(run: InFlight, opened: Opened, broker: BrokerWatch): Prom
 async function startEnvironment(
   run: RunContext,
   host: VerifyHost,
-): Promise<{ readonly run: RunContext; readonly databaseUrl: string }> {
-  if (host.environment === undefined) return { run, databaseUrl: run.settings.database.url ?? '' };
+): Promise<{ readonly run: RunContext; readonly databaseUrl: string | null }> {
+  if (host.environment === undefined) return { run, databaseUrl: run.settings.database.url };
   const urls = await host.environment.start({
     made: (thing) => record(run, { kind: 'made', thing }),
     removed: (thing) => record(run, { kind: 'removed', thing }),
@@ -221,7 +226,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
   const id = newRunId(startedAt, randomBytes(3).toString('hex'));
   const folder = await makeRunFolder(settings.outputDir, id);
   const journal = join(folder, JOURNAL_FILE);
-  const secrets = secretsOf(settings);
+  const secrets = [...secretsOf(settings)];
   const redact = (text: string): string => redactText(text, secrets);
   const recorder = new Recorder({ file: journal, startedAtMs: startedAt.getTime(), redact });
   if (host.onEvent !== undefined) recorder.subscribe(host.onEvent);
@@ -237,8 +242,10 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     signal: host.signal ?? new AbortController().signal,
     operator: settings.autoRestart ? null : (host.operator ?? null),
     redact,
+    onSecret: (secret) => void secrets.push(secret),
     disarmed: host.disarmed ?? false,
   };
+  const harness = await readProcess(process.pid);
   record(run, {
     kind: 'run:started',
     runId: id,
@@ -249,12 +256,16 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     strikeAt: describeStrikeAt(settings.strikeAt),
     restartBy: !settings.autoRestart ? 'operator' : settings.worker.command !== null ? 'auto' : 'command',
     target: {
-      table: settings.jobs.table,
+      table:
+        settings.database.url === null && host.environment === undefined
+          ? `GET ${settings.queue.http?.status?.path ?? ''}`
+          : settings.jobs.table,
       queue: settings.queue.kind,
       backend: settings.queue.kind === 'bullmq' ? settings.queue.backend : null,
       queueName: settings.queue.name,
       task: settings.queue.task,
       worker: settings.worker.command ?? settings.worker.startCommand ?? '',
+      ...(host.environment === undefined ? addressesOf(settings) : {}),
     },
     files: settings.files,
     fileMode: settings.fileMode,
@@ -262,20 +273,33 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     backoff: settings.backoff,
     levels: settings.criteria,
     journal: relative(process.cwd(), journal),
+    ...(harness === null ? {} : { harness: { pid: harness.pid, startToken: harness.startToken } }),
   });
   record(run, { kind: 'made', thing: { kind: 'folder', path: temporaryFolder } });
   await mkdir(temporaryFolder, { mode: 0o755 });
   return run;
 }
 
+function addressesOf({ database, queue }: Settings): {
+  readonly database?: string;
+  readonly broker?: string;
+} {
+  return {
+    ...(database.url === null ? {} : { database: describeUrl(database.url) }),
+    ...(queue.url === null ? {} : { broker: describeUrl(queue.url) }),
+  };
+}
+
 /** Every credential in the settings, so that none can come out in an event, a log or a message. */
 function secretsOf(settings: Settings): readonly string[] {
   const urls = [settings.database.url, settings.queue.url];
-  return urls.flatMap((url) => {
+  const passwords = urls.flatMap((url) => {
     if (url === null || !URL.canParse(url)) return [];
     const { password } = new URL(url);
     return password === '' ? [] : [password, decodeURIComponent(password)];
   });
+  const { http } = settings.queue;
+  return [...passwords, ...(http === undefined ? [] : httpSecrets(http))];
 }
 
 function refuseUnsupported(settings: Settings, host: VerifyHost): void {
@@ -324,7 +348,7 @@ async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promi
   const keepable = (kind: string): boolean =>
     run.settings.keep && (kind === 'row' || kind === 'message' || kind === 'queue-keys');
   for (const thing of left) {
-    if (keepable(thing.kind)) record(run, { kind: 'kept', thing, reason: 'asked for with --keep' });
+    if (keepable(thing.kind)) record(run, { kind: 'kept', thing, reason: KEPT_ON_PURPOSE });
   }
   const servers = left.filter(
     (thing) => thing.kind === 'folder' || (thing.kind === 'process' && !/#\d+$/.test(thing.marker)),

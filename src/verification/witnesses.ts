@@ -7,14 +7,14 @@ import { isTerminal } from '../core/event.ts';
 import { changesOf, createHistory } from '../core/history.ts';
 import { createJob, type ReservedIds } from './prepare-job.ts';
 import { triggerJob } from './trigger-job.ts';
-import { record, waitFor, type Connected, type JobOnHand } from './context.ts';
+import { record, waitFor, type Connected, type JobOnHand, type Observing } from './context.ts';
 
 /**
  * Runs the first witness to its end.
  * @throws UserError `not-picked-up` when no worker takes it: then none would take the subject either
  */
-export async function runEndedWitness(run: Connected, ids: ReservedIds): Promise<void> {
-  const job = await triggerJob(run, await createJob(run, ids, 'witness-ended'));
+export async function runEndedWitness(run: Observing, ids: ReservedIds): Promise<void> {
+  const job = await triggerJob(run, await createJob(run, ids, 'witness-ended'), ids);
   const { processingTimeoutMs, terminalTimeoutMs } = run.settings;
   const pickedUp = await waitFor(run, processingTimeoutMs, () => (isUntouched(run, job) ? undefined : true));
   if (pickedUp === undefined) {
@@ -24,7 +24,7 @@ export async function runEndedWitness(run: Connected, ids: ReservedIds): Promise
       `no worker changed the row of the first test job within ${processingTimeoutMs / 1000} s${state === null ? '' : `; in the queue it is ${state.state}`}`,
       state?.state === 'waiting'
         ? `compare the worker's queue name, prefix and database number with ${run.settings.queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
-        : `let the worker write its progress into the table that is watched (${run.table.name}); see its log`,
+        : `let the worker write its progress into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`,
     );
   }
   const ended = await waitFor(run, terminalTimeoutMs, () => hasEnded(run, job));
@@ -35,12 +35,12 @@ export async function runEndedWitness(run: Connected, ids: ReservedIds): Promise
 }
 
 /** Puts the second witness behind the subject. */
-export async function submitWaitingWitness(run: Connected, ids: ReservedIds): Promise<JobOnHand> {
-  return triggerJob(run, await createJob(run, ids, 'witness-waiting'));
+export async function submitWaitingWitness(run: Observing, ids: ReservedIds): Promise<JobOnHand> {
+  return triggerJob(run, await createJob(run, ids, 'witness-waiting'), ids);
 }
 
 /** Waits for the witness behind the subject, at most as long as the subject itself may take. */
-export async function awaitWaitingWitness(run: Connected, witness: JobOnHand): Promise<void> {
+export async function awaitWaitingWitness(run: Observing, witness: JobOnHand): Promise<void> {
   const leftMs = Math.max(0, run.settings.terminalTimeoutMs);
   await waitFor(run, leftMs, () => hasEnded(run, witness));
 }

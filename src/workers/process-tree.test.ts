@@ -90,6 +90,12 @@ describe('treeOf', () => {
     expect(tree(inOurGroup, 30)).toEqual([30, 31]);
   });
 
+  it('does not draw in the shell of a person who started a marked worker in a terminal of their own', () => {
+    // 60: the shell of another terminal; 61: the worker, with the mark; 62: its child; 63: something else that runs there.
+    const table = tableOf(...AROUND, [60, 1, 60, 60], [61, 60, 61, 60], [62, 61, 61, 60], [63, 60, 63, 60]);
+    expect(tree(table, 30, [61])).toEqual([61, 62]);
+  });
+
   it('never holds the harness, its ancestors or init, even if they are said to be known', () => {
     expect(tree(tableOf(...AROUND, [30, 20, 30, 30]), 30, [1, 10, 20])).toEqual([30]);
   });

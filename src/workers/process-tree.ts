@@ -60,7 +60,7 @@ export interface TreeSeeds {
  * The living processes of a tree, parents before their children.
  *
  * A group or session is taken as the tree's own only if it was made inside it, so that a worker in an operator's
- * shell does not draw in the shell and what else runs there. The pid of a root that is gone still names the root's
+ * shell does not draw in the shell and what else runs there; this holds for the root as for a known process. The pid of a root that is gone still names the root's
  * group and session (the kernel gives no pid away that is in use as either), unless a new process has it.
  */
 export function treeOf(table: ProcessTable, seeds: TreeSeeds): readonly ProcessInfo[] {
@@ -84,10 +84,16 @@ export function treeOf(table: ProcessTable, seeds: TreeSeeds): readonly ProcessI
     for (const id of [root.groupId, root.sessionId]) if (id !== root.pid) foreign.add(id);
     add(root);
   }
-  for (const identity of seeds.known) {
-    const process = table.get(identity.pid);
-    if (process?.startToken === identity.startToken) add(process);
+  const known = seeds.known
+    .map((identity) => ({ identity, process: table.get(identity.pid) }))
+    .flatMap(({ identity, process }) => (process?.startToken === identity.startToken ? [process] : []));
+  // A marked worker may have been started by a person: then its session is the terminal's, led by their shell.
+  const insiders = new Set([...members.keys(), ...known.map((process) => process.pid)]);
+  for (const id of new Set(known.flatMap((process) => [process.groupId, process.sessionId]))) {
+    const line = [table.get(id), ...ancestors(table, id)].filter((process) => process !== undefined);
+    if (table.has(id) && !line.some((process) => insiders.has(process.pid))) foreign.add(id);
   }
+  for (const process of known) add(process);
 
   let before: number;
   do {

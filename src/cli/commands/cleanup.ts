@@ -1,61 +1,53 @@
 /** `verify-restart cleanup`: removes what runs left behind that were killed before they could do it themselves. */
-import { appendFile, access } from 'node:fs/promises';
+import { appendFileSync } from 'node:fs';
+import { access, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSettings } from '../../config/load.ts';
 import type { RawFlags } from '../../config/raw-flags.ts';
 import { describeUrl } from '../../config/server-address.ts';
 import type { Settings } from '../../config/settings.ts';
 import { isUserError } from '../../core/errors.ts';
-import type { Event, EventBody, Thing } from '../../core/event.ts';
+import type { Event, EventBody, EventOf, Thing } from '../../core/event.ts';
 import { openDatabase, type Database } from '../../jobs/database.ts';
 import { JOURNAL_FILE, listRuns, readJournal } from '../../journal/journal.ts';
 import { leftovers } from '../../journal/leftovers.ts';
 import { openQueue } from '../../queues/index.ts';
 import type { Queue } from '../../queues/queue.ts';
-import { removeThings } from '../../verification/clean-up.ts';
+import { isWorker, removeThings } from '../../verification/clean-up.ts';
+import { isAlive } from '../../workers/process-table.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 
 export async function cleanUpRuns(flags: RawFlags): Promise<ExitCode> {
-  const settings = await loadSettings({
-    flags,
-    env: process.env,
-    cwd: process.cwd(),
-    isTTY: true,
-    purpose: 'maintenance',
-  });
-  const runs = await runsWithLeftovers(settings.outputDir);
+  const { outputDir } = await settingsFor(flags);
+  const runs = await runsWithLeftovers(outputDir);
   if (runs.length === 0) {
-    console.log(`nothing to remove: no run in ${settings.outputDir} left anything behind`);
+    console.log(`nothing to remove: no run in ${outputDir} left anything behind`);
     return EXIT_CODES.verified;
   }
-  const services = await openServices(
-    settings,
-    runs.flatMap((run) => run.things),
-  );
   let kept = 0;
-  try {
-    for (const run of runs) {
-      const left = await removeThings(run.things, { ...services, record: appendTo(run.journal, run.events) });
-      for (const thing of run.things) {
-        const done = !left.includes(thing);
-        console.log(`${done ? '✔ removed' : '✖ kept'}  ${describeThing(thing)}`);
-      }
-      kept += left.length;
+  for (const run of runs) {
+    const { started } = run;
+    if (started?.harness !== undefined && (await isAlive(started.harness))) {
+      console.log(`run ${started.runId} is still going on (pid ${started.harness.pid}): left alone`);
+    } else {
+      kept += await cleanUpRun(run, flags);
     }
-  } finally {
-    await services.queue?.[Symbol.asyncDispose]();
-    await services.database?.[Symbol.asyncDispose]();
   }
   if (kept === 0) return EXIT_CODES.verified;
   console.error(
-    `${kept} ${kept === 1 ? 'thing' : 'things'} could not be removed: see the reasons in the journals`,
+    `${kept} ${kept === 1 ? 'thing' : 'things'} could not be removed; cleanup can be tried again`,
   );
   return EXIT_CODES.environment;
+}
+
+function settingsFor(flags: RawFlags): Promise<Settings> {
+  return loadSettings({ flags, env: process.env, cwd: process.cwd(), isTTY: true, purpose: 'maintenance' });
 }
 
 interface LeftRun {
   readonly journal: string;
   readonly events: readonly Event[];
+  readonly started: EventOf<'run:started'> | undefined;
   readonly things: readonly Thing[];
 }
 
@@ -70,31 +62,90 @@ async function runsWithLeftovers(outputDir: string): Promise<readonly LeftRun[]>
     if (!there) continue;
     const events = await readJournal(journal);
     const things = leftovers(events);
-    if (things.length > 0) runs.push({ journal, events, things });
+    const started = events.find((event) => event.kind === 'run:started');
+    if (things.length > 0) runs.push({ journal, events, started, things });
   }
   return runs;
 }
 
-/**
- * Opens what the things need. A database or broker that was the run's own (the demo's) is gone with its process and
- * folder: what lay in it needs no removal.
- */
+/** @returns how many things could not be removed */
+async function cleanUpRun(run: LeftRun, flags: RawFlags): Promise<number> {
+  const inTable = run.things.filter(isInTable);
+  const inOwnServers = run.things.filter(
+    (thing) => startedServers(run) && isInServer(thing) && !inTable.includes(thing),
+  );
+  const others = run.things.filter((thing) => !inOwnServers.includes(thing) && !inTable.includes(thing));
+  const append = await appendTo(run);
+  const record = (body: EventBody): void => {
+    if (body.kind === 'removed') console.log(`✔ removed  ${describeThing(body.thing)}`);
+    if (body.kind === 'kept') console.log(`✖ kept     ${describeThing(body.thing)}: ${body.reason}`);
+    append(body);
+  };
+  const services = await openServices(run, others, flags);
+  for (const thing of inTable) record({ kind: 'removed', thing });
+  let left: readonly Thing[];
+  try {
+    left = await removeThings(others, { ...services, record });
+  } finally {
+    await services.queue?.[Symbol.asyncDispose]();
+    await services.database?.[Symbol.asyncDispose]();
+  }
+  const serversLeft = left.some((thing) => thing.kind === 'process' || thing.kind === 'folder');
+  for (const thing of inOwnServers) {
+    record(
+      serversLeft ? { kind: 'kept', thing, reason: 'its server is still there' } : { kind: 'removed', thing },
+    );
+  }
+  return left.length + (serversLeft ? inOwnServers.length : 0);
+}
+
+/** The run had servers of its own, as the demo has: what lay in them is gone with them. */
+function startedServers({ events }: LeftRun): boolean {
+  return events.some(
+    (event) => event.kind === 'made' && event.thing.kind === 'process' && !isWorker(event.thing),
+  );
+}
+
+function isInServer({ kind }: Thing): boolean {
+  return kind !== 'process' && kind !== 'folder';
+}
+
+function isInDatabase(thing: Thing): boolean {
+  return (
+    thing.kind === 'row' || thing.kind === 'history' || (thing.kind === 'upload' && thing.table !== null)
+  );
+}
+
+/** Where the table is the queue, the row is the message. */
+function isInTable(thing: Thing): boolean {
+  return (thing.kind === 'message' || thing.kind === 'queue-keys') && thing.queue === 'none';
+}
+
+/** Opens what the things need. The queue is the run's, whatever the settings name now; the servers must be the same. */
 async function openServices(
-  settings: Settings,
+  { started }: LeftRun,
   things: readonly Thing[],
+  flags: RawFlags,
 ): Promise<{ readonly database: Database | null; readonly queue: Queue | null }> {
-  const needsDatabase = things.some((thing) => thing.kind === 'row' || thing.kind === 'history');
-  const needsQueue = things.some((thing) => thing.kind === 'message' || thing.kind === 'queue-keys');
-  const { url } = settings.database;
+  const needsDatabase = things.some(isInDatabase);
+  const needsQueue = things.some((thing) => isInServer(thing) && !isInDatabase(thing));
+  const target = started?.target;
+  const { database: servers, queue: settings } = await settingsFor({
+    ...flags,
+    ...(target === undefined ? {} : { queue: target.queue, queueName: target.queueName }),
+    ...(target?.backend == null ? {} : { queueBackend: target.backend }),
+  });
   let database: Database | null = null;
   let queue: Queue | null = null;
   try {
-    if (needsDatabase && url !== null) database = await openDatabase(url, describeUrl(url));
-    if (needsQueue && (settings.queue.url !== null || url !== null)) {
-      const started = performance.now();
-      queue = await openQueue(settings.queue, {
-        databaseUrl: url,
-        clock: { now: () => Math.round(performance.now() - started) },
+    if (needsDatabase && servers.url !== null && isSameServer('database', servers.url, target?.database)) {
+      database = await openDatabase(servers.url, describeUrl(servers.url));
+    }
+    if (needsQueue && isSameServer('broker', settings.url, target?.broker)) {
+      const opened = performance.now();
+      queue = await openQueue(settings, {
+        databaseUrl: servers.url,
+        clock: { now: () => Math.round(performance.now() - opened) },
       });
       await queue.ping();
     }
@@ -105,12 +156,21 @@ async function openServices(
   return { database, queue };
 }
 
-function appendTo(journal: string, events: readonly Event[]): (body: EventBody) => void {
+/** Removing from another server than the run's would find nothing there, and be taken for done. */
+function isSameServer(what: string, url: string | null, wanted: string | undefined): boolean {
+  const now = url === null ? 'none' : describeUrl(url);
+  if (wanted === undefined || now === wanted) return true;
+  console.error(`warning: the run's ${what} was ${wanted}, and ${now} is named now`);
+  return false;
+}
+
+/** A last line that was cut off when the run was killed is taken away, or it would swallow the next one. */
+async function appendTo({ journal, events }: LeftRun): Promise<(body: EventBody) => void> {
+  const text = await readFile(journal);
+  await truncate(journal, text.lastIndexOf('\n') + 1);
   let seq = events.length;
   const atMs = events.at(-1)?.atMs ?? 0;
-  return (body) => {
-    void appendFile(journal, `${JSON.stringify({ ...body, seq: seq++, atMs })}\n`);
-  };
+  return (body) => appendFileSync(journal, `${JSON.stringify({ ...body, seq: seq++, atMs })}\n`);
 }
 
 function describeThing(thing: Thing): string {
@@ -121,6 +181,8 @@ function describeThing(thing: Thing): string {
       return `history trigger on ${thing.table}`;
     case 'message':
       return `message ${thing.messageId} in ${thing.queueName}`;
+    case 'upload':
+      return `what the API made of the files ${thing.text}…`;
     case 'queue-keys':
       return `bookkeeping of the queue ${thing.queueName}`;
     case 'process':

@@ -1,5 +1,6 @@
 /** `verify-restart run`: one verification, or one a scenario with `--scenario all`. */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { loadSettings } from '../../config/load.ts';
 import type { RawFlags } from '../../config/raw-flags.ts';
 import type { Settings } from '../../config/settings.ts';
@@ -133,6 +134,7 @@ function writeOut(text: string): Promise<void> {
 
 async function writeReportFile(path: string, text: string): Promise<void> {
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text);
   } catch (error) {
     throw environmentError(

@@ -31,6 +31,13 @@ export const jobPersisted: Criterion = {
     }
     const source = history.of('observer:started').at(-1)?.source ?? 'poll';
     const count = facts.changes.length;
+    const late = history
+      .of('job:created')
+      .some((event) => event.job === facts.job && event.followedLate === true);
+    if (late && source === 'trigger') {
+      const seen = finding('row-in-every-observation', { versions: count, source: 'poll' });
+      return judgement('passed', seen, finding('followed-late'));
+    }
     const seen = finding('row-in-every-observation', { versions: count, source });
     return source === 'trigger'
       ? judgement('passed', seen)

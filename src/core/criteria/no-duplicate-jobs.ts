@@ -6,6 +6,7 @@
  * only (the copy has an id of its own). So every look at the broker counts, and rows are found by the files they carry.
  * A bulk job may rightly have children, rows that carry some of its files: what must not be is a second row with all
  * of them, or two children with the same ones.
+ * Where no access to the table was given, and nothing lists the jobs, it is skipped: the report says why.
  * What it cannot see: a second message in a broker that cannot be searched; then only rows are judged, and that is said.
  */
 import { finding } from '../findings.ts';
@@ -24,6 +25,9 @@ export const noDuplicateJobs: Criterion = {
     );
     const most = Math.max(0, ...messages);
     if (most > 1) return judgement('failed', finding('further-messages', { messages: most }));
+    const unseen = history.of('rows:not-counted').find((event) => event.job === facts.job);
+    if (unseen !== undefined)
+      return judgement('skipped', finding('rows-not-visible', { reason: unseen.reason }));
     const counts = history.of('rows:counted').filter((event) => event.job === facts.job);
     if (counts.length === 0) return judgement('inconclusive', finding('rows-not-counted'));
     const rows = finding('one-row', { children: Math.max(0, (counts.at(-1)?.rows.length ?? 1) - 1) });

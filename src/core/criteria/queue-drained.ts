@@ -4,21 +4,26 @@
  * Why: what is done and never acknowledged is run again at the next restart, which may be tonight.
  * What would fool it: a broker's own list of finished jobs (that is an archive, not a message to hand out), and looking
  * too early: the acknowledgement comes a moment after the last write. So it is the last look after the settle time.
- * What it cannot see: a broker that cannot be asked; then it is inconclusive.
+ * What it cannot see: a broker that cannot be asked; then it is inconclusive. Where the run is given none to ask, because
+ * jobs are submitted through an API, it is skipped, and the report says why.
  */
 import { describeBroker, describeDue } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
-import { lastSnapshotBefore, rowBefore } from '../history.ts';
+import { last, lastSnapshotBefore, rowBefore } from '../history.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const queueDrained: Criterion = {
   id: 'queue-drained',
   title: 'the queue keeps nothing of it',
-  judge(_history, facts) {
+  judge(history, facts) {
     const row = rowBefore(facts.versions);
     if (row == null || !isTerminal(row.state)) return judgement('skipped', finding('no-end-to-compare'));
     const snapshot = lastSnapshotBefore(facts.snapshots);
+    const hidden = last(history, 'broker:hidden');
+    if (snapshot === undefined && hidden !== undefined) {
+      return judgement('skipped', finding('broker-hidden', { reason: hidden.reason }));
+    }
     if (snapshot === undefined || snapshot.state === 'unknown') {
       return judgement('inconclusive', finding('broker-not-asked'));
     }

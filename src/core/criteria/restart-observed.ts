@@ -95,7 +95,9 @@ function doubtOfHold(history: History, facts: RestartFacts): Finding | undefined
   if (history.of('hold:placed').length === 0) return undefined;
   // The hold must never make a healthy system fail: an error that a lock or statement time-out explains is ours.
   const hurt = facts.changes.find((version) =>
-    /lock timeout|statement timeout|55P03|57014/i.test(version.values?.error ?? ''),
+    /lock timeout|could not obtain lock|(?:statement|transaction) timeout|55P03|57014/i.test(
+      version.values?.error ?? '',
+    ),
   );
   return hurt?.values?.error == null
     ? undefined

@@ -12,8 +12,9 @@ import type { StatusMapping } from '../../config/settings.ts';
 import { isTerminal, type BrokerState, type Connection, type Due, type RowValues } from '../../core/event.ts';
 import { usageError } from '../../core/errors.ts';
 import { OWN_APPLICATION_NAME, type Database } from '../../jobs/database.ts';
+import { quoteIdentifier } from '../../jobs/quote.ts';
 import { idCondition, rowExpression, toRowValues } from '../../jobs/row.ts';
-import { quoteIdentifier, type JobTable } from '../../jobs/table.ts';
+import type { JobTable } from '../../jobs/table.ts';
 import { databaseConnections } from '../../workers/presence.ts';
 import type { Queue, QueueContext } from '../queue.ts';
 

@@ -95,14 +95,15 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
       return event.source === 'trigger'
         ? say('good', 'every version of the row will be recorded')
         : say('doubt', `the row is polled, so short-lived states can be missed: ${event.reason ?? ''}`);
-    case 'job:created':
+    case 'job:created': {
       if (event.role === 'witness-ended') state.waiting = 'running a witness to its end before the strike';
-      return event.role === 'subject'
-        ? say(
-            'good',
-            `${event.job}  ${event.files.length} dummy ${event.files.length === 1 ? 'PDF' : 'PDFs'}, ${event.status}`,
-          )
-        : [];
+      if (event.role !== 'subject') return [];
+      const files = `${event.files.length} dummy ${event.files.length === 1 ? 'PDF' : 'PDFs'}`;
+      const line = say('good', `${event.job}  ${files}, ${event.status}`);
+      return event.followedLate === true
+        ? [...line, ...hint('followed from the answer of the API on, not from its making')]
+        : line;
+    }
     case 'job:submitted':
       if (event.role !== 'subject') return [];
       state.submittedAtMs = event.atMs;
@@ -204,6 +205,8 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'clock:measured':
     case 'row:stranger':
     case 'rows:counted':
+    case 'rows:not-counted':
+    case 'broker:hidden':
     case 'presence:snapshot':
     case 'worker:processes':
     case 'operator:answered':

@@ -11,6 +11,8 @@ export interface ResultsOptions {
   readonly width: number;
   /** The command that repeats the run, secrets left out. */
   readonly repeatCommand: string;
+  /** Leaves the criteria out. */
+  readonly verdictOnly?: boolean;
 }
 
 const MARK_OF: Readonly<Record<CriterionStatus, Mark>> = {
@@ -23,8 +25,10 @@ const MARK_OF: Readonly<Record<CriterionStatus, Mark>> = {
 const TITLE_WIDTH = 38;
 
 export function renderResults(report: Report, options: ResultsOptions): string {
+  const verdict = verdictLines(report, options);
+  if (options.verdictOnly === true) return `${verdict.join('\n')}\n`;
   const lines = report.verdict === 'error' ? [] : criteriaLines(report, options);
-  return `${[...lines, '', ...verdictLines(report, options)].join('\n')}\n`;
+  return `${[...lines, '', ...verdict].join('\n')}\n`;
 }
 
 function criteriaLines(report: Report, { palette, width }: ResultsOptions): readonly string[] {

@@ -212,7 +212,7 @@ const ENDED_WRONGLY: readonly CorpusRow[] = [
     'mark-before-effect',
     'a file is noted as done before its effect',
     { failing: ['effects-exactly-once'], diagnosis: 'effect-and-mark-apart' },
-    { flags: ['--item-ms', '500'] },
+    { flags: ['--item-ms', '500'], config: { terminalTimeout: '10s' } },
   ),
   broken('error-swallowed', 'an error after the restart is logged, the job completed', {
     failing: ['effects-exactly-once'],

@@ -1,0 +1,139 @@
+/** The corpus of broken workers: each must get its verdict, for its own reason, and a sound one must get none of them. */
+import { describe, expect, test as plainTest } from 'vitest';
+import { targetsOfOwnSystem, type OpenTarget } from '../testing/own-system-test.ts';
+import { brokenWorker, type OwnTarget } from '../testing/own-system.ts';
+import { jsonReport } from '../testing/run-cli.ts';
+
+const test = plainTest.extend<{ open: OpenTarget }>({ open: targetsOfOwnSystem() });
+
+const EFFECTS = {
+  effects: {
+    sql: 'select file_path, count(*) from pybase.extracted_documents where job_id = $1 group by 1',
+  },
+};
+
+async function verify(target: OwnTarget, defect: string, ...timing: readonly string[]) {
+  await target.folder.write('verify-restart.config.json', JSON.stringify(EFFECTS));
+  const worker = target.worker(brokenWorker(defect));
+  const args = ['--auto-restart', '--worker', worker, ...timing];
+  const result = await target.folder.run(target.args(...args, '--reporter', 'json'));
+  expect(result.stderr).toBe('');
+  const report = jsonReport(result);
+  expect(report.exitCode).toBe(result.exitCode);
+  return {
+    exitCode: result.exitCode,
+    failed: report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id),
+    diagnosis: report.diagnosis[0]?.id,
+    evidence: report.criteria.flatMap(({ evidence }) => evidence).join('\n'),
+  };
+}
+
+/** What is lost stays lost: there is no need to wait for long. A witness may be lost with it, or not. */
+const LOST = ['--terminal-timeout', '4s', '--no-witnesses'];
+const FOUND = ['--terminal-timeout', '10s'];
+
+const CORPUS = [
+  {
+    timing: LOST,
+    defect: 'lost-on-pickup',
+    backend: 'redis',
+    failed: ['picked-up-again', 'reached-terminal'],
+    diagnosis: 'popped-without-copy',
+  },
+  {
+    timing: LOST,
+    defect: 'acked-before-done',
+    backend: 'postgres',
+    failed: ['picked-up-again', 'reached-terminal'],
+    diagnosis: 'acked-before-done',
+  },
+  {
+    timing: FOUND,
+    defect: 'redelivered-but-skipped',
+    backend: 'redis',
+    failed: ['picked-up-again', 'reached-terminal'],
+    diagnosis: 'redelivered-but-skipped',
+  },
+  {
+    timing: LOST,
+    defect: 'deletes-at-boot',
+    backend: 'postgres',
+    failed: ['job-persisted', 'reached-terminal'],
+    diagnosis: 'deleted-at-boot',
+  },
+  {
+    timing: FOUND,
+    defect: 'resets-started-at',
+    backend: 'redis',
+    failed: ['timestamps-preserved'],
+    diagnosis: 'started-at-reset',
+  },
+  {
+    timing: FOUND,
+    defect: 're-enqueues-at-boot',
+    backend: 'postgres',
+    failed: ['no-duplicate-jobs'],
+    diagnosis: 'recovered-twice',
+  },
+] as const;
+
+describe.concurrent('a worker that', { timeout: 90_000 }, () => {
+  test.for(CORPUS)('$defect', async ({ defect, backend, timing, failed, diagnosis }, { open }) => {
+    const target = await open(backend);
+    expect(await verify(target, defect, ...timing)).toMatchObject({ exitCode: 1, failed, diagnosis });
+    // A second message is the worker's own, and stays.
+    const left = defect === 're-enqueues-at-boot' ? target.folder.left() : target.left();
+    expect(await left).toEqual([]);
+  });
+
+  test('second-row: the further row is named, and is the only thing that stays', async ({ open }) => {
+    const target = await open('postgres');
+    const verdict = await verify(target, 'second-row', ...FOUND);
+    expect(verdict).toMatchObject({
+      exitCode: 1,
+      failed: ['no-duplicate-jobs'],
+      diagnosis: 'resumed-as-new-job',
+    });
+    const [row] = await target.query<{ id: string }>('select id from pybase.extraction_jobs');
+    expect(verdict.evidence).toContain(row?.id);
+    const [left, ...more] = await target.left();
+    expect(left).toContain(row?.id);
+    expect(more).toEqual([]);
+  });
+
+  test('repeats-finished-items: the repetition can be seen in the journal', async ({ open }) => {
+    const target = await open('postgres');
+    expect(await verify(target, 'repeats-finished-items', ...FOUND)).toMatchObject({
+      exitCode: 1,
+      failed: ['effects-exactly-once'],
+      diagnosis: 'effects-not-idempotent',
+    });
+    const events = await target.folder.events();
+    const writes = events.flatMap((event) =>
+      event.kind === 'row:version' && event.role === 'subject' && event.writer !== undefined
+        ? [{ by: event.writer.applicationName, progress: event.values?.progress }]
+        : [],
+    );
+    const before = writes.findLast(({ by }) => by.endsWith('#1'))?.progress;
+    // After the new claim the files that had been done are done again, which takes the progress nowhere.
+    const again = writes.filter(({ by, progress }) => by.endsWith('#2') && progress === before);
+    expect(again.length).toBeGreaterThan(2);
+    const counted = events.find((event) => event.kind === 'effects:counted' && event.role === 'subject');
+    const counts = counted?.kind === 'effects:counted' ? counted.effects.map(({ count }) => count) : [];
+    expect(counts).toHaveLength(8);
+    expect(new Set(counts)).toEqual(new Set([1, 2]));
+  });
+
+  test('detached-child: the strike reaches a child with a session of its own', async ({ open }) => {
+    const target = await open('redis');
+    expect(await verify(target, 'detached-child', ...FOUND)).toMatchObject({ exitCode: 0, failed: [] });
+    const events = await target.folder.events();
+    const fault = events.find((event) => event.kind === 'fault:injected');
+    const tree = events.find((event) => event.kind === 'worker:processes');
+    if (fault?.kind !== 'fault:injected' || tree?.kind !== 'worker:processes') throw new Error('no strike');
+    const sessions = new Set(tree.processes.map(({ sessionId }) => sessionId));
+    expect(sessions.size).toBe(2);
+    expect(new Set(fault.pids)).toEqual(new Set(tree.processes.map(({ pid }) => pid)));
+    expect(await target.left()).toEqual([]);
+  });
+});
