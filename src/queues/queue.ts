@@ -150,6 +150,9 @@ export interface Queue extends AsyncDisposable {
   /** The consumers that are connected to this queue now. `null`: the queue cannot tell. */
   consumers(): Promise<readonly Connection[] | null>;
 
+  /** Where `consumers` cannot tell: clients that look like consumers. Others may be there. */
+  likelyConsumers?(): Promise<readonly Connection[]>;
+
   /** @throws UserError when the message is definitely not there. */
   submit(submission: Submission): Promise<SubmitOutcome>;
 

@@ -111,6 +111,8 @@ const SENTENCES: Sentences = {
   'completed-at-not-due': () => 'completed_at is not due: the job has not ended',
   'timestamps-out-of-order': ({ earlier, later, earlierAt, laterAt }) =>
     `${later} (${laterAt}) lies before ${earlier} (${earlierAt})`,
+  'timestamp-shifted': ({ column, hours }) =>
+    `${column} was written ${Math.abs(hours)} h ${hours > 0 ? 'ahead of' : 'behind'} its time: another time zone`,
   'timestamps-not-comparable': ({ earlier, later }) =>
     `${earlier} and ${later} cannot be compared: one has a time zone, the other has none`,
 
@@ -209,6 +211,15 @@ function workerSays(told: Readonly<Record<string, string | number | null | undef
 
 type DiagnosisSentences = Omit<DiagnosisWords, 'docs'>;
 
+/** One cause that two systems show by different facts: the words follow the fact that is there. */
+function wordsBy(
+  value: string,
+  there: (values: DiagnosisValues) => DiagnosisSentences,
+  absent: (values: DiagnosisValues) => DiagnosisSentences,
+): (values: DiagnosisValues) => DiagnosisSentences {
+  return (values) => (Object.hasOwn(values, value) ? there(values) : absent(values));
+}
+
 const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => DiagnosisSentences } = {
   'deleted-at-boot': ({ incarnation }) => ({
     title: 'a new worker deleted the job when it started',
@@ -249,34 +260,66 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'send TERM to the parent alone (systemd: KillMode=mixed); with task_acks_late and task_reject_on_worker_lost also set worker_prefetch_multiplier = 1'
         : 'set task_reject_on_worker_lost = True beside task_acks_late = True, and end a row that the task could not end itself',
   }),
-  'acked-on-shutdown': ({ signal, reach, acksLate, pool }) => ({
-    title: 'the message was acknowledged by the worker on its way out, with the job undone',
-    evidence: [
-      `a worker held the message when ${signal} (${reach}) came; the worker left, and the broker keeps nothing of it`,
-      ...workerSays({ acks_late: acksLate, pool }),
-    ],
-    fix:
-      reach === 'group'
-        ? 'send TERM to the parent alone (systemd: KillMode=mixed; no process group), and set worker_prefetch_multiplier = 1 beside task_acks_late and task_reject_on_worker_lost'
-        : 'set task_acks_late = True; the pool solo of Celery before 5.6 breaks off the task when TERM comes',
-  }),
-  'lost-in-shutdown-window': () => ({
-    title: 'a worker that was going away swallowed the message',
-    evidence: ['it waited in the queue, nobody began with it, and the broker keeps nothing of it'],
-    fix: 'use kombu 5.3.2 or newer (an older one can lose a message that comes in the second after TERM), or worker_prefetch_multiplier = 1; submit again what stays pending',
-  }),
-  'retry-in-memory': ({ retries, broker }) => ({
-    title: "the retry waited in the dead worker's memory",
-    evidence: [`retry ${retries ?? 0} was waiting for its time in a worker; now ${broker}`],
-    fix: 'keep long waits in the database and enqueue when they are over, or set acks_late and a visibility_timeout a little longer than the longest wait',
-  }),
-  'lock-shorter-than-work': ({ visibilityMs, tookMs }) => ({
-    title: 'the job was handed out again while its worker was still at it',
-    evidence: [
-      `the visibility timeout is ${describeDuration(Number(visibilityMs))}, the job took ${describeDuration(Number(tookMs))}`,
-    ],
-    fix: 'set visibility_timeout in broker_transport_options longer than the longest job and the longest countdown, and fence the writes by the claim',
-  }),
+  'acked-on-shutdown': wordsBy(
+    'signal',
+    ({ signal, reach, acksLate, pool }) => ({
+      title: 'the message was acknowledged by the worker on its way out, with the job undone',
+      evidence: [
+        `a worker held the message when ${signal} (${reach}) came; the worker left, and the broker keeps nothing of it`,
+        ...workerSays({ acks_late: acksLate, pool }),
+      ],
+      fix:
+        reach === 'group'
+          ? 'send TERM to the parent alone (systemd: KillMode=mixed; no process group), and set worker_prefetch_multiplier = 1 beside task_acks_late and task_reject_on_worker_lost'
+          : 'set task_acks_late = True; the pool solo of Celery before 5.6 breaks off the task when TERM comes',
+    }),
+    ({ progress }) => ({
+      title: 'on its way out the worker ticked off a job that was not done',
+      evidence: [`it was at${percent(Number(progress ?? 0))} when the signal came`],
+      fix: 'on the signal hand back what is not done; write COMPLETED after the last effect alone',
+    }),
+  ),
+  'lost-in-shutdown-window': wordsBy(
+    'incarnation',
+    ({ incarnation }) => ({
+      title: 'a job that was taken while the worker shut down was never given back',
+      evidence: [`worker #${incarnation} had taken the job that waited, and left`],
+      fix: 'take nothing more once the signal is there, and hand back everything that was taken, also what was only fetched ahead',
+    }),
+    () => ({
+      title: 'a worker that was going away swallowed the message',
+      evidence: ['it waited in the queue, nobody began with it, and the broker keeps nothing of it'],
+      fix: 'use kombu 5.3.2 or newer (an older one can lose a message that comes in the second after TERM), or worker_prefetch_multiplier = 1; submit again what stays pending',
+    }),
+  ),
+  'retry-in-memory': wordsBy(
+    'broker',
+    ({ retries, broker }) => ({
+      title: "the retry waited in the dead worker's memory",
+      evidence: [`retry ${retries ?? 0} was waiting for its time in a worker; now ${broker}`],
+      fix: 'keep long waits in the database and enqueue when they are over, or set acks_late and a visibility_timeout a little longer than the longest wait',
+    }),
+    () => ({
+      title: 'the retry was only in the memory of the worker that is gone',
+      evidence: [],
+      fix: 'keep the due time where it survives: in the row (last_retry_at and the count), or as a delayed message',
+    }),
+  ),
+  'lock-shorter-than-work': wordsBy(
+    'visibilityMs',
+    ({ visibilityMs, tookMs }) => ({
+      title: 'the job was handed out again while its worker was still at it',
+      evidence: [
+        `the visibility timeout is ${describeDuration(Number(visibilityMs))}, the job took ${describeDuration(Number(tookMs))}`,
+      ],
+      fix: 'set visibility_timeout in broker_transport_options longer than the longest job and the longest countdown, and fence the writes by the claim',
+    }),
+    ({ incarnation }) => ({
+      title: 'the claim ended while its holder was still at work',
+      evidence: [`worker #${incarnation} took the job from a run of its own`],
+      fix: 'renew the lease or lock while the work goes on, or make it longer than the longest work; and fence the writes of the run that lost it',
+    }),
+  ),
   'popped-without-copy': ({ progress }) => ({
     title: 'the message was taken off the queue and no copy was kept',
     evidence: [
@@ -323,6 +366,53 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     title: 'a new worker took the job up and never finished it',
     evidence: [`it stands at ${Number(progress ?? 0)} %; ${broker}`],
     fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
+  }),
+  'stale-lock': ({ incarnation }) => ({
+    title: 'something of the dead worker keeps every new one away',
+    evidence: [`worker #${incarnation} runs and takes nothing, not even the job that only waits`],
+    fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end',
+  }),
+  'claim-tied-to-name': ({ name, newName }) => ({
+    title: "claims are tied to the worker's name, and the new worker has another",
+    evidence: [`the job is claimed by ${name}, the new worker calls itself ${newName}`],
+    fix: 'recover by what tells that the owner is gone (an ended lease, an old heartbeat), not by its name',
+  }),
+  'grace-shorter-than-drain': ({ afterMs }) => ({
+    title: 'the worker was killed before it had finished or handed back its job',
+    evidence: [`SIGKILL came ${describeDuration(Number(afterMs))} after it was asked to stop`],
+    fix: 'give it more time (stopGrace, terminationGracePeriodSeconds, stop_grace_period), or let it hand the job back at once on the signal; and let ended claims be taken back, for the kill that comes anyway',
+  }),
+  'loaded-at-boot-only': () => ({
+    title: 'only a start of a worker takes the job back',
+    evidence: ['a running worker left it alone; one more was started, and took it'],
+    fix: 'look for abandoned jobs all the time, not only at the start: what is abandoned a moment later waits for the next one',
+  }),
+  'closed-before-drained': ({ error }) => ({
+    title: 'the worker closed what its job still needed',
+    evidence: [`the job failed with: ${error}`],
+    fix: 'close pools and connections last, after the jobs in hand have ended or been handed back',
+  }),
+  'effect-and-mark-apart': ({ item, times }) => ({
+    title: 'the effect of a file and the note that it is done are written apart',
+    evidence: [
+      `the file in hand when the worker died, ${baseName(String(item))}, was done ${times === 0 ? 'not at all' : `${times} times`}`,
+    ],
+    fix: 'write both in one transaction; where that cannot be, make the effect idempotent and write it first',
+  }),
+  'resumed-past-work': ({ item }) => ({
+    title: 'the job was resumed past a file that was not done',
+    evidence: [`${baseName(String(item))} was passed over, files after it were done`],
+    fix: 'resume by what is noted as done for each file, not by a count or a rounded percentage',
+  }),
+  'error-swallowed': ({ items }) => ({
+    title: 'the job was completed though its last files were never done',
+    evidence: [`${items} without an effect`],
+    fix: 'let an error after the restart end the attempt (retry or FAILED); write COMPLETED only when every file is noted as done',
+  }),
+  'fence-not-unique': ({ claim }) => ({
+    title: 'two runs in one process held the job by the same claim',
+    evidence: [`both as ${claim}`],
+    fix: 'make the claim new at every pick-up (a random token), not the host, the pid or the name, so that an older run of the same process is fenced out',
   }),
   'failed-at-boot': ({ incarnation }) => ({
     title: 'a new worker marked the job failed when it started',

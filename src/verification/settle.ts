@@ -16,7 +16,7 @@ const ASK_INTERVAL_MS = 20;
 export async function settle(run: InFlight, broker: BrokerWatch): Promise<void> {
   const startedAtMs = run.recorder.now();
   record(run, { kind: 'settle:started' });
-  const reason = await waitForQuiet(run, broker);
+  const reason = await waitForQuiet(run, broker, startedAtMs);
   await run.observer.catchUp();
   record(run, { kind: 'settle:ended', reason, durationMs: run.recorder.now() - startedAtMs });
 }
@@ -24,6 +24,7 @@ export async function settle(run: InFlight, broker: BrokerWatch): Promise<void> 
 async function waitForQuiet(
   run: InFlight,
   broker: BrokerWatch,
+  startedAtMs: number,
 ): Promise<'broker-empty' | 'time-over' | 'limit'> {
   const { settle: setting } = run.settings;
   // A job that has not ended has nothing to settle: what the broker still keeps of it is told of as it is.
@@ -33,10 +34,17 @@ async function waitForQuiet(
     await pause(run, setting);
     return 'time-over';
   }
+  const last = subjectChanges(run).at(-1);
+  if (last?.values != null && !isTerminal(last.values.state)) {
+    // It did not end in the time that it had: nothing more is waited for.
+    await broker.look();
+    return 'limit';
+  }
   broker.setInterval(ASK_INTERVAL_MS);
   const quiet = await until(run, LIMIT_MS, ASK_INTERVAL_MS, async () => {
     const state = await run.queue.inspect(run.subject.message).catch(() => null);
     if (state === null) return 'unknown' as const;
+    if (fallsDueLater(state, run.recorder.now(), startedAtMs + LIMIT_MS)) return undefined;
     return keepsNothing(state) ? ('empty' as const) : undefined;
   });
   await broker.look();
@@ -48,4 +56,13 @@ async function waitForQuiet(
 function keepsNothing(state: BrokerState): boolean {
   const over = state.state === 'gone' || state.state === 'ended' || state.state === 'dead';
   return over && (state.messages ?? 0) === 0;
+}
+
+/**
+ * A lock or lease that outlives the job may bring it out again when it ends: whoever looks for dead owners finds it
+ * then. One that ends after the limit is not waited for.
+ */
+function fallsDueLater(state: BrokerState, nowMs: number, limitAtMs: number): boolean {
+  const { lockUntilMs } = state;
+  return state.state === 'ended' && lockUntilMs !== null && lockUntilMs > nowMs && lockUntilMs < limitAtMs;
 }

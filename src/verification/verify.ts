@@ -41,6 +41,7 @@ import {
 import { consumerIds, HarnessWorkers } from './harness-workers.ts';
 import { monitor } from './monitor.ts';
 import { createJob, reserveIds, startObserving } from './prepare-job.ts';
+import { isWorthATry, tryNextBoot } from './next-boot.ts';
 import { checkWorkers, preflight } from './preflight.ts';
 import { readyToStrike, restartByHarness, type StrikeReadiness } from './restart-by-harness.ts';
 import { restartByCommands, restartByOperator } from './restart-by-others.ts';
@@ -165,6 +166,11 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     await countEffects(inFlight);
     await checkObservation(inFlight);
     if (struck && needsControl(inFlight)) await runControl(inFlight, ids);
+    if (opened.workers !== null && isWorthATry(inFlight)) {
+      await inFlight.observer[Symbol.asyncDispose]();
+      await broker[Symbol.asyncDispose]();
+      await tryNextBoot(inFlight, opened.workers);
+    }
   });
 }
 

@@ -7,6 +7,7 @@
  * the two writes, by one clock.
  * What it cannot see: how long the wait should be, unless the settings say so (`retries`); then it is skipped.
  */
+import { claimIn } from '../claims.ts';
 import { finding, type Finding } from '../findings.ts';
 import { first } from '../history.ts';
 import { judgement, type Criterion } from './criterion.ts';
@@ -55,9 +56,7 @@ function waitsOf(changes: Versions): readonly Wait[] {
     const now = version.values?.retryCount;
     if (before == null || now == null || now <= before) continue;
     // The count may be raised in the write that fails the attempt, or in the one that picks it up again.
-    const claimed = changes
-      .slice(index + 1)
-      .find((later) => later.values?.taskId != null && later.values.taskId !== version.values?.taskId);
+    const claimed = changes.slice(index + 1).find((later) => isPickUp(version, later));
     const ended = changes.at(-1)?.values;
     if (claimed === undefined && (ended?.state === 'failed' || ended?.state === 'completed')) continue;
     waits.push({
@@ -67,4 +66,14 @@ function waitsOf(changes: Versions): readonly Wait[] {
     });
   }
   return waits;
+}
+
+/** A claim that is another than the one that failed; without such a column, a status that is worked on again. */
+function isPickUp(failed: Versions[number], later: Versions[number]): boolean {
+  const { values } = later;
+  if (values?.owner !== undefined || values?.taskId !== undefined) {
+    const claim = claimIn(values);
+    return claim !== null && claim !== claimIn(failed.values);
+  }
+  return values?.state === 'processing' && values.status !== failed.values?.status;
 }

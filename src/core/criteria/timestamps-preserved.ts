@@ -11,6 +11,7 @@ import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
 import { rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
+import { clockShifts } from './clock-shift.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 /** Two machines' clocks may differ by this much without a timestamp being wrong. */
@@ -19,7 +20,7 @@ const CLOCK_TOLERANCE_MS = 2_000;
 export const timestampsPreserved: Criterion = {
   id: 'timestamps-preserved',
   title: 'its timestamps were preserved',
-  judge(_history, facts) {
+  judge(history, facts) {
     const now = rowBefore(facts.versions) ?? lastRow(facts.versions);
     if (now === undefined)
       return judgement('inconclusive', finding('never-observed', { job: facts.job ?? 'none' }));
@@ -31,6 +32,7 @@ export const timestampsPreserved: Criterion = {
     if (now.startedAt !== undefined) judgeStartedAt(facts, now, problems, good);
     if (now.completedAt !== undefined) judgeCompletedAt(now, problems, good);
     judgeOrder(now, problems, good);
+    problems.push(...clockShifts(history, facts));
     if (problems.length > 0) return judgement('failed', ...problems);
     // Nothing was started and nothing has ended: there was nothing to preserve.
     if (now.startedAt === null && !isTerminal(now.state)) return judgement('inconclusive', ...good);

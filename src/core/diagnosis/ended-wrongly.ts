@@ -1,6 +1,15 @@
 /** Why a job that ended did not end as it should, or did not stay ended. */
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
 import { isTerminal } from '../event.ts';
+import {
+  closedBeforeDrained,
+  completedOnShutdown,
+  effectAndMarkApart,
+  endedOnShutdown,
+  errorSwallowed,
+  lostInShutdownWindow,
+  resumedPastWork,
+} from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** The values of the first finding with this code. */
@@ -23,12 +32,9 @@ export const failedAtBoot: Diagnose = (subject) => {
   return beforeAnyWork ? { incarnation } : undefined;
 };
 
-/** The struck worker itself wrote FAILED on its way out, though the job is handed out again. */
+/** The struck worker itself wrote FAILED or CANCELLED on its way out, though the job is handed out again. */
 export const failedOnShutdown: Diagnose = (subject) => {
-  const { terminal, begun, struck } = subject.facts;
-  if (terminal?.values?.state !== 'failed' || begun === undefined || terminal.seq < begun.seq)
-    return undefined;
-  if (subject.facts.attribute(terminal)?.incarnation !== struck) return undefined;
+  if (!endedOnShutdown(subject) || closedBeforeDrained(subject) !== undefined) return undefined;
   return subject.found('changed-after-end') || subject.found('ended-otherwise') ? {} : undefined;
 };
 
@@ -55,7 +61,9 @@ export const itemsMissing: Diagnose = (subject) => {
   const missing = subject.criteria
     .flatMap(({ evidence }) => evidence)
     .filter(({ code }) => code === 'effect-missing');
-  return missing.length === 0 ? undefined : { items: missing.length };
+  const known = [effectAndMarkApart, resumedPastWork, errorSwallowed, completedOnShutdown];
+  if (missing.length === 0 || known.some((cause) => cause(subject) !== undefined)) return undefined;
+  return { items: missing.length };
 };
 
 export const rowAndQueueDisagree: Diagnose = (subject) => {
@@ -75,7 +83,7 @@ export const recoveryHitFinishedJobs: Diagnose = (subject) => {
 
 export const slotLeftBehind: Diagnose = (subject) => {
   const stuck = valuesOf(subject, 'waiting-witness-stuck');
-  if (stuck === undefined) return undefined;
+  if (stuck === undefined || lostInShutdownWindow(subject) !== undefined) return undefined;
   const row = subject.facts.versions.at(-1)?.values;
   // Where the subject itself is stuck too, what keeps it is the cause of both.
   return row != null && isTerminal(row.state) ? { status: stuck.status } : undefined;

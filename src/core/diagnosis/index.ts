@@ -5,6 +5,7 @@ import type { JudgedCriterion } from '../verdict.ts';
 import type { Diagnose, DiagnosisValues } from './diagnosis.ts';
 import * as accounting from './accounting.ts';
 import * as celery from './celery.ts';
+import * as claims from './claims.ts';
 import * as endedWrongly from './ended-wrongly.ts';
 import * as lost from './lost.ts';
 import * as twice from './twice.ts';
@@ -13,27 +14,36 @@ import * as vacuous from './vacuous.ts';
 
 export const DIAGNOSES = {
   'deleted-at-boot': lost.deletedAtBoot,
-  'redelivered-but-skipped': lost.redeliveredButSkipped,
+  'redelivered-but-skipped': either(lost.redeliveredButSkipped, claims.takenAndLeft),
   'task-not-registered': celery.taskNotRegistered,
+  'stale-lock': claims.staleLock,
+  'claim-tied-to-name': claims.claimTiedToName,
+  'retry-in-memory': either(celery.retryInMemory, claims.retryInMemory),
+  'grace-shorter-than-drain': claims.graceShorterThanDrain,
+  'loaded-at-boot-only': claims.loadedAtBootOnly,
   'acked-before-done': lost.ackedBeforeDone,
   'child-death-acked': celery.childDeathAcked,
-  'acked-on-shutdown': celery.ackedOnShutdown,
-  'lost-in-shutdown-window': celery.lostInShutdownWindow,
-  'retry-in-memory': celery.retryInMemory,
+  'acked-on-shutdown': either(celery.ackedOnShutdown, claims.completedOnShutdown),
+  'lost-in-shutdown-window': either(celery.lostInShutdownWindow, claims.lostInShutdownWindow),
   'popped-without-copy': lost.poppedWithoutCopy,
   'broker-gave-up-row-not-told': lost.brokerGaveUpRowNotTold,
   'not-yet-due': lost.notYetDue,
   'never-reclaimed': lost.neverReclaimed,
   'nobody-listens': lost.nobodyListens,
   'stuck-after-pickup': lost.stuckAfterPickup,
+  'closed-before-drained': claims.closedBeforeDrained,
   'failed-at-boot': endedWrongly.failedAtBoot,
   'failed-on-shutdown': endedWrongly.failedOnShutdown,
   'rerun-cannot-succeed': unaccounted.failedByRestart,
   'reran-finished-job': endedWrongly.reranFinishedJob,
   'wrote-after-end': endedWrongly.wroteAfterEnd,
+  'effect-and-mark-apart': claims.effectAndMarkApart,
+  'resumed-past-work': claims.resumedPastWork,
+  'error-swallowed': claims.errorSwallowed,
+  'fence-not-unique': claims.fenceNotUnique,
+  'lock-shorter-than-work': either(celery.visibilityShorterThanWork, claims.lockShorterThanWork),
   'items-missing': endedWrongly.itemsMissing,
   'effects-not-idempotent': twice.effectsNotIdempotent,
-  'lock-shorter-than-work': celery.visibilityShorterThanWork,
   'no-fencing': twice.noFencing,
   'recovery-hit-finished-jobs': endedWrongly.recoveryHitFinishedJobs,
   'slot-left-behind': endedWrongly.slotLeftBehind,
@@ -48,7 +58,7 @@ export const DIAGNOSES = {
   'completed-at-missing': unaccounted.completedAtMissing,
   'clock-mixed': unaccounted.clockMixed,
   'resumed-as-new-job': unaccounted.resumedAsNewJob,
-  'recovered-twice': unaccounted.recoveredTwice,
+  'recovered-twice': either(unaccounted.recoveredTwice, claims.resumedTwice),
   'ended-before-restart': vacuous.endedBeforeRestart,
   'stopped-politely': vacuous.stoppedPolitely,
   'worker-not-restarted': vacuous.workerNotRestarted,
@@ -58,6 +68,11 @@ export const DIAGNOSES = {
   'no-successor': vacuous.noSuccessor,
   'hold-hurt': vacuous.holdHurt,
 } as const satisfies Record<string, Diagnose>;
+
+/** One cause that shows in two ways. */
+function either(...ways: readonly Diagnose[]): Diagnose {
+  return (subject) => ways.map((way) => way(subject)).find((values) => values !== undefined);
+}
 
 export type DiagnosisId = keyof typeof DIAGNOSES;
 

@@ -2,6 +2,7 @@
 import { describeBroker, describeDue, dueAfter } from '../broker-words.ts';
 import { first, last, lastSnapshotBefore, type BrokerSnapshot } from '../history.ts';
 import { ackedOnReceipt, isCelery, visibilityValues } from './celery.ts';
+import { loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 function isLost({ has }: Case): boolean {
@@ -54,7 +55,8 @@ export const brokerGaveUpRowNotTold: Diagnose = (subject) => {
 export const neverReclaimed: Diagnose = (subject) => {
   const after = now(subject);
   if (!isLost(subject) || subject.facts.takeOver !== undefined || after?.state !== 'active') return undefined;
-  if (dueAfter(subject.history, after) !== undefined) return undefined;
+  if (dueAfter(subject.history, after) !== undefined || loadedAtBootOnly(subject) !== undefined)
+    return undefined;
   return { owner: after.owner, broker: describeBroker(after) };
 };
 
@@ -72,6 +74,7 @@ export const stuckAfterPickup: Diagnose = (subject) => {
   if (!subject.has('reached-terminal', 'failed') || subject.facts.takeOver === undefined) return undefined;
   const after = now(subject);
   if (after !== undefined && (after.state === 'dead' || after.state === 'ended')) return undefined;
+  if (takenAndLeft(subject) !== undefined) return undefined;
   return { broker: describeBroker(after), progress: subject.facts.versions.at(-1)?.values?.progress ?? null };
 };
 

@@ -9,7 +9,8 @@ export const startedAtReset: Diagnose = (subject) => {
 export const completedAtMissing: Diagnose = (subject) =>
   subject.found('completed-at-missing') ? {} : undefined;
 
-export const clockMixed: Diagnose = (subject) => (subject.found('timestamps-out-of-order') ? {} : undefined);
+export const clockMixed: Diagnose = (subject) =>
+  subject.found('timestamps-out-of-order') || subject.found('timestamp-shifted') ? {} : undefined;
 
 export const resumedAsNewJob: Diagnose = (subject) => (subject.found('further-rows') ? {} : undefined);
 
