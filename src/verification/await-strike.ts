@@ -20,6 +20,8 @@ export async function awaitStrike(run: InFlight, broker: BrokerWatch): Promise<b
   const pickedUp = await waitForPickUp(run, broker, processingTimeoutMs);
   if (pickedUp === undefined) throw await notPickedUp(run, broker);
   if (pickedUp === 'ended') return false;
+  // How the broker holds the job is to be known before the strike, which does not wait for it.
+  void broker.look();
   if (pickedUp === 'unseen') return struck(run, 'held in the broker, the row does not show it');
   return awaitMoment(run, broker, strikeAt, pickedUp);
 }
