@@ -8,33 +8,19 @@ import type { Environment } from '../verification/context.ts';
 import { killTree } from '../workers/kill-tree.ts';
 import { findMarked, MARKER_VARIABLE } from '../workers/marked-processes.ts';
 import { startWorkerProcess, type WorkerProcess } from '../workers/process-worker.ts';
+import type { DemoTarget } from './demo-targets.ts';
 import { packagePath } from './package-info.ts';
-
-/** BullMQ's defaults are 30 s each: a demo of a minute would show the same. Said in the demo's output. */
-const LOCK_MS = 1_000;
-const STALLED_INTERVAL_MS = 500;
-const ITEM_MS = 200;
+import { quote } from './shell-words.ts';
 
 /** What the bundled worker leaves behind for each file. */
 export const DEMO_EFFECTS =
   'select file_path, count(*) from pybase.extracted_documents where job_id = $1 group by 1';
 
-type Backend = 'redis' | 'postgres';
-
-export function demoWorkerCommand(backend: Backend): string {
-  const worker = packagePath('dist', 'fixtures', 'extraction-service', 'worker.js');
-  const options = `--backend ${backend} --lock-duration ${LOCK_MS} --stalled-interval ${STALLED_INTERVAL_MS} --item-ms ${ITEM_MS}`;
-  return `exec ${quote(process.execPath)} ${quote(worker)} ${options}`;
-}
-
-function quote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
 export function demoEnvironment(options: {
-  readonly backend: Backend;
+  readonly target: DemoTarget;
   readonly interactive: boolean;
 }): Environment {
+  const { target } = options;
   const stops: (() => Promise<void>)[] = [];
   return {
     async start({ made, folder, signal, tell }) {
@@ -43,20 +29,20 @@ export function demoEnvironment(options: {
       await Promise.all([mkdir(databaseFolder), mkdir(redisFolder)]);
       const [postgres, redis] = await Promise.all([
         startEmbeddedPostgres({ folder: databaseFolder, database: 'demo', onMade: made, signal }),
-        options.backend === 'redis' ? startRedis({ folder: redisFolder, onMade: made, signal }) : null,
+        target.needsRedis ? startRedis({ folder: redisFolder, onMade: made, signal }) : null,
       ]);
       stops.push(() => postgres.stop());
       if (redis !== null) stops.push(() => redis.stop());
-      await createSchema(postgres.url, options.backend);
+      await createSchema(postgres.url, target);
       tell(
-        `embedded PostgreSQL ${postgres.version}${redis === null ? '' : ` and Redis ${redis.version}`} started for this run; BullMQ with lockDuration ${LOCK_MS} ms and stalledInterval ${STALLED_INTERVAL_MS} ms`,
+        `embedded PostgreSQL ${postgres.version}${redis === null ? '' : ` and Redis ${redis.version}`} started for this run; ${target.settings}`,
       );
-      const workerEnv: Record<string, string> = { DATABASE_URL: postgres.url };
-      if (redis !== null) workerEnv['REDIS_URL'] = redis.url;
-      const urls = { databaseUrl: postgres.url, queueUrl: redis?.url ?? postgres.url, workerEnv };
+      const brokerUrl = redis === null ? postgres.url : target.brokerUrl(redis.url);
+      const workerEnv = { DATABASE_URL: postgres.url, ...target.workerEnv(brokerUrl) };
+      const urls = { databaseUrl: postgres.url, queueUrl: brokerUrl, workerEnv };
       if (!options.interactive) return urls;
-      const script = await writeWorkerScript(folder, options.backend, workerEnv);
-      const worker = await startFirstWorker(script, folder, made);
+      const script = await writeWorkerScript(folder, target, workerEnv);
+      const worker = await startFirstWorker(script, target, folder, made);
       stops.unshift(() => endWorkers(worker, script.marker));
       return { ...urls, workerStartCommand: `sh ${quote(script.path)}` };
     },
@@ -66,13 +52,13 @@ export function demoEnvironment(options: {
   };
 }
 
-async function createSchema(databaseUrl: string, backend: Backend): Promise<void> {
+async function createSchema(databaseUrl: string, target: DemoTarget): Promise<void> {
   const { Client } = (await import('pg')).default;
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
     await client.query(await readFile(packagePath('fixtures', 'extraction-service', 'schema.sql'), 'utf8'));
-    if (backend === 'postgres') {
+    if (target.needsBullmqSchema) {
       const { runMigrations } = await import('bullmq');
       await runMigrations(client);
     }
@@ -92,7 +78,7 @@ interface WorkerScript {
  */
 async function writeWorkerScript(
   folder: string,
-  backend: Backend,
+  target: DemoTarget,
   workerEnv: Readonly<Record<string, string>>,
 ): Promise<WorkerScript> {
   const path = join(folder, 'worker.sh');
@@ -101,7 +87,7 @@ async function writeWorkerScript(
     '#!/bin/sh',
     `export ${MARKER_VARIABLE}=${marker}`,
     ...Object.entries(workerEnv).map(([name, value]) => `export ${name}=${quote(value)}`),
-    demoWorkerCommand(backend),
+    target.workerCommand,
     '',
   ];
   await writeFile(path, lines.join('\n'), { mode: 0o600 });
@@ -111,6 +97,7 @@ async function writeWorkerScript(
 
 async function startFirstWorker(
   script: WorkerScript,
+  target: DemoTarget,
   folder: string,
   made: Parameters<Environment['start']>[0]['made'],
 ): Promise<WorkerProcess> {
@@ -121,7 +108,7 @@ async function startFirstWorker(
     incarnation: 1,
     runId: script.marker.slice(0, -2),
     logFile: join(folder, 'worker.log'),
-    readyPattern: /ready/,
+    readyPattern: target.readyPattern,
     redact: (text) => text,
   });
   made({ kind: 'process', pid: worker.pid, startToken: worker.root.startToken, marker: script.marker });

@@ -4,6 +4,8 @@
  */
 import { Command, CommanderError } from 'commander';
 import { isUserError } from '../core/errors.ts';
+import type { RawFlags } from '../config/raw-flags.ts';
+import type { DemoOptions } from './commands/demo.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
 import { addRunOptions, rawFlags } from './options.ts';
 import { packageVersion } from './package-info.ts';
@@ -80,10 +82,14 @@ function createProgram(finish: (code: ExitCode) => void): Command {
     .command('demo')
     .description('the same on an embedded PostgreSQL and the bundled worker; needs nothing but Node');
   addRunOptions(demoCommand);
-  demoCommand.option('--interactive', 'let a person restart the worker');
+  demoCommand
+    .option('--target <name>', 'the bundled target: bullmq or celery (default: bullmq)')
+    .option('--broken <defect>', 'one of its broken workers, e.g. celery-defaults')
+    .option('--interactive', 'let a person restart the worker');
   demoCommand.action(async () => {
     const { runDemo } = await import('./commands/demo.ts');
-    finish(await runDemo(rawFlags(demoCommand), demoCommand.getOptionValue('interactive') === true));
+    const { target, broken, interactive, ...flags } = demoFlags(demoCommand);
+    finish(await runDemo(flags, { target, broken, interactive }));
   });
 
   const cleanUpCommand = program
@@ -105,4 +111,18 @@ function createProgram(finish: (code: ExitCode) => void): Command {
     finish(await reportRuns(runs, options.reporter));
   });
   return program;
+}
+
+/** The demo's own options, apart from those that every run has. */
+function demoFlags(command: Command): RawFlags & DemoOptions {
+  const text = (name: string): string | null => {
+    const value: unknown = command.getOptionValue(name);
+    return typeof value === 'string' ? value : null;
+  };
+  return {
+    ...rawFlags(command),
+    target: text('target') ?? 'bullmq',
+    broken: text('broken'),
+    interactive: command.getOptionValue('interactive') === true,
+  };
 }

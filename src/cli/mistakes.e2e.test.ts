@@ -95,13 +95,13 @@ describe.concurrent('servers', { timeout: 60_000 }, () => {
     const target = await open('redis');
     const results = await Promise.all([
       verify(target, ['--database-url', 'postgres://me:wrong-secret@192.0.2.1/jobs']),
-      verify(target, ['--broker-url', 'redis://:wrong-secret@redis.example.test:6379']),
+      verify(target, ['--broker-url', 'redis://:wrong-secret@192.0.2.2:6379']),
     ]);
     expect(await ending(target, results[0])).toEqual(
       message(USAGE, /--database-url points to 192\.0\.2\.1/, /--allow-remote/),
     );
     expect(await ending(target, results[1])).toEqual(
-      message(USAGE, /--broker-url points to redis\.example\.test/, /--allow-remote/),
+      message(USAGE, /--broker-url points to 192\.0\.2\.2/, /--allow-remote/),
     );
     for (const { stderr } of results) expect(stderr).not.toContain('wrong-secret');
   });
@@ -216,14 +216,21 @@ describe.concurrent('the worker', { timeout: 60_000 }, () => {
       texts: [/the worker ended at once \(exit code 127\)/, /no-such-program/, /--worker/],
     },
     {
-      worker: `echo first line; echo "postgres://me:wrong-secret@127.0.0.1/jobs" >&2; exit 3`,
-      texts: [/the worker ended at once \(exit code 3\)/, /first line/],
+      // Its output comes out again, in the message and in its log: without the password.
+      worker: `echo first line; echo "$DATABASE_URL" >&2; exit 3`,
+      texts: [/the worker ended at once \(exit code 3\)/, /first line/, /target_/],
     },
   ])('ends at once: $worker', async ({ worker, texts }, { open }) => {
     const target = await open('postgres');
     const result = await verify(target, ['--worker', worker]);
     expect(await ending(target, result)).toEqual(message(ENVIRONMENT, ...texts));
-    expect(result.stderr).not.toContain('wrong-secret');
+  });
+
+  test('writes the password into a file of its own: these tests would have seen it', async ({ open }) => {
+    const target = await open('postgres');
+    const result = await verify(target, ['--worker', 'echo "$DATABASE_URL" >leak.txt; exit 3']);
+    expect(result.exitCode).toBe(ENVIRONMENT);
+    expect(await target.left()).toEqual([expect.stringMatching(/^a secret in .*leak\.txt$/)]);
   });
 
   test('never becomes ready', async ({ open }) => {

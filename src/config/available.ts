@@ -6,7 +6,7 @@ import { usageError } from '../core/errors.ts';
 import type { UserError } from '../core/errors.ts';
 import type { QueueKind, ReporterName } from './settings.ts';
 
-export const AVAILABLE_QUEUES: readonly QueueKind[] = ['bullmq', 'http', 'none'];
+export const AVAILABLE_QUEUES: readonly QueueKind[] = ['bullmq', 'celery', 'http', 'none'];
 export const AVAILABLE_REPORTERS: readonly ReporterName[] = ['console', 'json'];
 
 /** @param option where the value came from, as the user knows it: `--queue`, `queue.kind in …`. */

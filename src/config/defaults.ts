@@ -7,6 +7,7 @@ export const DEFAULTS = {
   queueBackend: 'redis',
   task: 'extract_bulk',
   redisUrl: 'redis://127.0.0.1:6379',
+  celeryUrl: 'redis://127.0.0.1:6379/1',
   apiUrl: 'http://localhost:8000/api/v1',
   prefix: 'bull',
   schema: 'bullmq',
@@ -60,7 +61,16 @@ export function defaultQueueName(kind: QueueKind): string {
   return kind === 'celery' ? 'celery' : 'extraction';
 }
 
-export function defaultPayload(job: PayloadJob): unknown {
+export function defaultPayload(kind: QueueKind): (job: PayloadJob) => unknown {
+  return kind === 'celery' ? celeryPayload : plainPayload;
+}
+
+/** `extract_bulk(file_paths, format_override, options, job_id)` of the reference service. */
+function celeryPayload(job: PayloadJob): unknown {
+  return { args: [job.filePaths, null, job.options, job.id] };
+}
+
+function plainPayload(job: PayloadJob): unknown {
   return { jobId: job.id, filePaths: job.filePaths, options: job.options };
 }
 

@@ -50,9 +50,12 @@ export interface UserConfig {
         readonly name?: string | undefined;
         /** The name of the job or task that processes a bulk job. */
         readonly task?: string | undefined;
-        /** What the message carries. */
+        /**
+         * What the message carries. For Celery `{ args, kwargs, headers, priority, countdown, expires }`, each optional,
+         * or a list, which is the arguments; by default `{ args: [filePaths, null, options, id] }`.
+         */
         readonly payload?: ((job: PayloadJob) => unknown) | undefined;
-        /** BullMQ's key prefix on Redis. */
+        /** BullMQ's key prefix on Redis; for Celery kombu's `global_keyprefix`. */
         readonly prefix?: string | undefined;
         /** BullMQ's schema on PostgreSQL. */
         readonly schema?: string | undefined;

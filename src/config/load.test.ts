@@ -626,7 +626,6 @@ describe('who restarts the worker', () => {
 describe('values that are refused', () => {
   test.each<[RawFlags, string, string, string]>([
     [{ queue: 'bulmq' }, 'unknown-value', '--queue is "bulmq"', 'did you mean "bullmq"?'],
-    [{ queue: 'celery' }, 'not-available', '--queue is "celery"', 'available now: bullmq'],
     [{ queue: 'sql' }, 'not-available', '--queue is "sql"', 'available now: bullmq'],
     [{ queueBackend: 'postgre' }, 'unknown-value', '--queue-backend is "postgre"', '"postgres"'],
     [{ scenario: 'crsh' }, 'unknown-value', '--scenario is "crsh"', 'did you mean "crash"?'],

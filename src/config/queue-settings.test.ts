@@ -14,13 +14,13 @@ test('a Celery system names its broker by CELERY_BROKER_URL first, its queue is 
     CELERY_BROKER_URL: variable('CELERY_BROKER_URL', 'amqp://broker'),
   };
   expect(queueSettings(sources(both), 'celery', undefined).queue).toMatchObject({
-    url: 'amqp://broker',
+    url: 'amqp://guest:guest@broker/%2F',
     name: 'celery',
   });
   expect(queueSettings(sources({ REDIS_URL: both.REDIS_URL }), 'celery', undefined).queue.url).toBe(
     'redis://cache',
   );
-  expect(queueSettings(sources({}), 'celery', undefined).queue.url).toBe('redis://127.0.0.1:6379');
+  expect(queueSettings(sources({}), 'celery', undefined).queue.url).toBe('redis://127.0.0.1:6379/1');
 });
 
 test('a queue without a broker has no URL', () => {

@@ -1,7 +1,7 @@
 /** Settings of the queue and of the database, whose URLs belong together: BullMQ can live in either server. */
 import { usageError } from '../core/errors.ts';
 import type { UserError } from '../core/errors.ts';
-import { normaliseRedisUrl } from './broker-url.ts';
+import { normaliseCeleryUrl, normaliseRedisUrl } from './broker-url.ts';
 import { parseChoice } from './choice.ts';
 import { normaliseDatabaseUrl } from './database-url.ts';
 import { DEFAULTS, defaultPayload, defaultQueueName } from './defaults.ts';
@@ -77,8 +77,8 @@ export function queueSettings(
       parseName,
       DEFAULTS.task,
     ),
-    payload: configured.payload ?? defaultPayload,
-    prefix: configured.prefix ?? DEFAULTS.prefix,
+    payload: configured.payload ?? defaultPayload(kind),
+    prefix: configured.prefix ?? (kind === 'celery' ? '' : DEFAULTS.prefix),
     schema: configured.schema ?? DEFAULTS.schema,
     ...(kind === 'http' ? { http: httpSettings(sources, url?.value ?? DEFAULTS.apiUrl) } : {}),
   };
@@ -112,14 +112,13 @@ function brokerUrl(
       const given = flag ?? sources.variables.REDIS_URL ?? configured ?? redisDefault;
       return { ...given, value: normaliseRedisUrl(given.value, given.from) };
     }
-    case 'celery':
-      return (
-        flag ??
+    case 'celery': {
+      const given = flag ??
         sources.variables.CELERY_BROKER_URL ??
         sources.variables.REDIS_URL ??
-        configured ??
-        redisDefault
-      );
+        configured ?? { ...redisDefault, value: DEFAULTS.celeryUrl };
+      return { ...given, value: normaliseCeleryUrl(given.value, given.from) };
+    }
     case 'http':
       return apiUrl(flag ?? configured, sources.cwd);
     case 'sql':

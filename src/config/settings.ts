@@ -71,7 +71,7 @@ export interface QueueSettings {
   readonly name: string;
   readonly task: string;
   readonly payload: (job: PayloadJob) => unknown;
-  /** BullMQ's key prefix on Redis. */
+  /** BullMQ's key prefix on Redis (`bull` by default); kombu's `global_keyprefix` (none by default). */
   readonly prefix: string;
   /** BullMQ's schema on PostgreSQL. */
   readonly schema: string;

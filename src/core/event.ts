@@ -116,7 +116,12 @@ export interface BrokerState {
   readonly failedReason: string | null;
   /** Messages of this job that the broker keeps, in whatever state, finished ones left out. `null`: not counted. */
   readonly messages: number | null;
+  /** What decides how a job is handed out again, as far as the queue or its workers have told. */
+  readonly facts?: QueueFacts;
 }
+
+/** By name, e.g. `acksLate`, `visibilityTimeoutMs`. What is not known is absent. */
+export type QueueFacts = Readonly<Record<string, string | number | boolean>>;
 
 export type SignalName = 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGQUIT' | 'SIGSTOP' | 'SIGCONT';
 

@@ -74,6 +74,7 @@ export interface FindingArguments {
   'completed-at-missing': { state: JobState };
   'completed-at-not-due': Record<string, never>;
   'timestamps-out-of-order': { earlier: string; later: string; earlierAt: string; laterAt: string };
+  'timestamp-shifted': { column: string; hours: number };
   'timestamps-not-comparable': { earlier: string; later: string };
 
   'one-row': { children: number };

@@ -102,7 +102,20 @@ function shiftClocks(event: Event, harnessMs: number, databaseMs: number): Event
   }
   if (event.kind !== 'row:version') return event;
   const { writer } = event;
-  const moved = { ...event, databaseAtMs: event.databaseAtMs + databaseMs };
+  const later = (text: string): string => new Date(Date.parse(text) + databaseMs).toISOString();
+  const values =
+    event.values === null
+      ? null
+      : {
+          ...event.values,
+          ...Object.fromEntries(
+            (['createdAt', 'startedAt', 'completedAt'] as const).flatMap((role) => {
+              const text = event.values?.[role];
+              return text == null ? [] : [[role, later(text)]];
+            }),
+          ),
+        };
+  const moved = { ...event, values, databaseAtMs: event.databaseAtMs + databaseMs };
   if (writer === undefined || writer.backendStartMs === null) return moved;
   return { ...moved, writer: { ...writer, backendStartMs: writer.backendStartMs + databaseMs } };
 }

@@ -80,12 +80,19 @@ export async function openDatabase(
       throw describeLostConnection(error, address);
     }
   };
+  /** One statement at a time: a client that is busy takes the next one, too, but warns on standard error of it. */
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <Result>(work: (client: Client) => Promise<Result>): Promise<Result> => {
+    const next = turn.then(() => onMain(work));
+    turn = next.catch(() => undefined);
+    return next;
+  };
   return {
     url,
     address,
     pooled: first.pooled,
     query: (text, values) =>
-      onMain((client) => client.query(text, values === undefined ? undefined : [...values])),
+      inTurn((client) => client.query(text, values === undefined ? undefined : [...values])),
     async transact<Row extends QueryResultRow>(
       statements: readonly string[],
       settings: Readonly<Record<string, string>> = {},
@@ -94,7 +101,7 @@ export async function openDatabase(
         ([name, value]) => `set local ${name} to ${quoteLiteral(value)}`,
       );
       // Several statements in one message are one transaction: it leaves nothing open when one of them fails.
-      const results: unknown = await onMain((client) => client.query([...local, ...statements].join(';\n')));
+      const results: unknown = await inTurn((client) => client.query([...local, ...statements].join(';\n')));
       const last: unknown = Array.isArray(results) ? results.at(-1) : results;
       return (last as QueryResult<Row> | undefined)?.rows ?? [];
     },

@@ -9,6 +9,7 @@ type QueueFactory = (settings: QueueSettings, context: QueueContext) => Promise<
 const QUEUES: Readonly<Partial<Record<QueueKind, QueueFactory>>> = {
   none: async (_settings, context) => (await import('./none/none.ts')).openNone(context),
   bullmq: async (settings, context) => (await import('./bullmq/bullmq.ts')).openBullmq(settings, context),
+  celery: async (settings, context) => (await import('./celery/celery.ts')).openCelery(settings, context),
   http: async (settings, context) => (await import('./http/http.ts')).openHttp(settings, context),
 };
 

@@ -81,6 +81,14 @@ export interface BrokerInfo {
   readonly warnings: readonly string[];
 }
 
+/** A further check of the preflight, as it is reported. */
+export interface QueueCheck {
+  readonly check: string;
+  readonly status: 'ok' | 'warning' | 'skipped';
+  readonly text: string;
+  readonly remedy?: string;
+}
+
 /** How the queue takes a job back from a worker that died. Times in ms; `null` where nothing tells. */
 export interface RecoveryEstimate {
   /** From the moment a replacement is ready until the job is handed out again, at most. */
@@ -115,6 +123,8 @@ export interface Queue extends AsyncDisposable {
   readonly title: string;
   readonly backend: string | null;
   readonly queueName: string;
+  /** Lines of a worker's output that tell what became of a job; those that match are recorded. */
+  readonly workerLines?: readonly RegExp[];
   /** There where the service behind the queue makes the job's row itself: then no row may be inserted before. */
   readonly api?: JobApi;
 
@@ -126,6 +136,12 @@ export interface Queue extends AsyncDisposable {
   ping(): Promise<BrokerInfo>;
 
   /**
+   * What the workers that are connected say of themselves. Empty where they cannot be asked.
+   * @throws UserError `environment` for what would make the run fail, e.g. a task that none of them knows.
+   */
+  workerChecks?(): Promise<readonly QueueCheck[]>;
+
+  /**
    * Further checks of the preflight, without side effects.
    * @throws UserError `environment` for what would make the run fail.
    */
@@ -133,6 +149,9 @@ export interface Queue extends AsyncDisposable {
 
   /** The consumers that are connected to this queue now. `null`: the queue cannot tell. */
   consumers(): Promise<readonly Connection[] | null>;
+
+  /** Where `consumers` cannot tell: clients that look like consumers. Others may be there. */
+  likelyConsumers?(): Promise<readonly Connection[]>;
 
   /** @throws UserError when the message is definitely not there. */
   submit(submission: Submission): Promise<SubmitOutcome>;

@@ -2,6 +2,7 @@
 import type { DiagnosisId } from '../core/diagnosis/index.ts';
 import type { DiagnosisValues } from '../core/diagnosis/diagnosis.ts';
 import { describeDuration } from './durations.ts';
+import { baseName } from './finding-words.ts';
 
 export interface DiagnosisWords {
   readonly title: string;
@@ -12,6 +13,23 @@ export interface DiagnosisWords {
 }
 
 type DiagnosisSentences = Omit<DiagnosisWords, 'docs'>;
+
+/** What a worker has told of its own settings; what it has not told is left out. */
+function workerSays(told: Readonly<Record<string, string | number | null | undefined>>): readonly string[] {
+  const known = Object.entries(told).filter(([, value]) => value != null);
+  return known.length === 0
+    ? []
+    : [`the worker says: ${known.map(([name, value]) => `${name} = ${value}`).join(', ')}`];
+}
+
+/** One cause that two systems show by different facts: the words follow the fact that is there. */
+function wordsBy(
+  value: string,
+  there: (values: DiagnosisValues) => DiagnosisSentences,
+  absent: (values: DiagnosisValues) => DiagnosisSentences,
+): (values: DiagnosisValues) => DiagnosisSentences {
+  return (values) => (Object.hasOwn(values, value) ? there(values) : absent(values));
+}
 
 function percentOf(progress: string | number | null | undefined): string {
   return progress === null || progress === undefined ? 'in progress' : `at ${progress} %`;
@@ -41,13 +59,6 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`worker #${values['incarnation']} ended ${howItEnded(values)}`, ...lastLineOf(values)],
     fix: "let it start whatever its predecessor left behind (a pid file, a lock, a port, a half-written file); see its log in the run's folder",
   }),
-  'acked-on-shutdown': ({ progress }) => ({
-    title: 'the job was acknowledged by the worker on its way out',
-    evidence: [
-      `the broker still had it when the signal came (the row ${percentOf(progress)}), and no more when the worker had left`,
-    ],
-    fix: 'on the signal, take no new job and let the one in hand end before the connection is closed, or hand it back; never acknowledge what is not done',
-  }),
   'redelivered-but-skipped': ({ deliveries }) => ({
     title: 'the job was handed out again and the new worker skipped it',
     evidence: [
@@ -57,13 +68,95 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     ],
     fix: 'claim rows in processing too when their owner is gone (compare a task id or lease), not only pending ones',
   }),
-  'acked-before-done': ({ progress }) => ({
+  'acked-before-done': ({ progress, celery, acksLate, pool }) => ({
     title: 'the message was acknowledged before the work was done',
-    evidence: [
-      `before the strike the broker already counted the job as finished; the row was ${percentOf(progress)}`,
-    ],
-    fix: 'acknowledge after the last write: await the work in the handler (BullMQ), set acks_late (Celery)',
+    evidence:
+      celery === undefined
+        ? [
+            `before the strike the broker already counted the job as finished, the row was ${percentOf(progress)}`,
+          ]
+        : [
+            `before the strike the broker kept nothing of the job, and the row was ${percentOf(progress)}: the worker had acknowledged the message when it received it`,
+            ...workerSays({ acks_late: acksLate, pool }),
+          ],
+    fix:
+      celery === undefined
+        ? 'acknowledge after the last write: await the work in the handler (BullMQ), set acks_late (Celery)'
+        : 'set task_acks_late = True and task_reject_on_worker_lost = True (or acks_late=True and reject_on_worker_lost=True on the task), and make the task safe to run twice: a job that is handed out again begins anew',
   }),
+  'task-not-registered': ({ line, task }) => ({
+    title: 'no worker knows the task, so its message was dropped',
+    evidence: line == null ? [] : [String(line)],
+    fix: `start the worker with the module that defines ${task ?? 'the task'} (-A, include or imports), or name the task as it is registered with --task`,
+  }),
+  'child-death-acked': ({ line, reach, rejectOnWorkerLost }) => ({
+    title: 'a process of the pool died, and its parent acknowledged the job as a failure',
+    evidence: [String(line), ...workerSays({ reject_on_worker_lost: rejectOnWorkerLost })],
+    fix:
+      reach === 'group'
+        ? 'send TERM to the parent alone (systemd: KillMode=mixed); with task_acks_late and task_reject_on_worker_lost also set worker_prefetch_multiplier = 1'
+        : 'set task_reject_on_worker_lost = True beside task_acks_late = True, and end a row that the task could not end itself',
+  }),
+  'acked-on-shutdown': wordsBy(
+    'signal',
+    ({ signal, reach, acksLate, pool }) => ({
+      title: 'the message was acknowledged by the worker on its way out, with the job undone',
+      evidence: [
+        `a worker held the message when ${signal} (${reach}) came; the worker left, and the broker keeps nothing of it`,
+        ...workerSays({ acks_late: acksLate, pool }),
+      ],
+      fix:
+        reach === 'group'
+          ? 'send TERM to the parent alone (systemd: KillMode=mixed; no process group), and set worker_prefetch_multiplier = 1 beside task_acks_late and task_reject_on_worker_lost'
+          : 'set task_acks_late = True; the pool solo of Celery before 5.6 breaks off the task when TERM comes',
+    }),
+    ({ progress }) => ({
+      title: 'on its way out the worker ticked off a job that was not done',
+      evidence: [`it was ${percentOf(progress)} when the signal came`],
+      fix: 'on the signal hand back what is not done; write COMPLETED after the last effect alone',
+    }),
+  ),
+  'lost-in-shutdown-window': wordsBy(
+    'incarnation',
+    ({ incarnation }) => ({
+      title: 'a job that was taken while the worker shut down was never given back',
+      evidence: [`worker #${incarnation} had taken the job that waited, and left`],
+      fix: 'take nothing more once the signal is there, and hand back everything that was taken, also what was only fetched ahead',
+    }),
+    () => ({
+      title: 'a worker that was going away swallowed the message',
+      evidence: ['it waited in the queue, nobody began with it, and the broker keeps nothing of it'],
+      fix: 'use kombu 5.3.2 or newer (an older one can lose a message that comes in the second after TERM), or worker_prefetch_multiplier = 1; submit again what stays pending',
+    }),
+  ),
+  'retry-in-memory': wordsBy(
+    'broker',
+    ({ retries, broker }) => ({
+      title: "the retry waited in the dead worker's memory",
+      evidence: [`retry ${retries ?? 0} was waiting for its time in a worker; now ${broker}`],
+      fix: 'keep long waits in the database and enqueue when they are over, or set acks_late and a visibility_timeout a little longer than the longest wait',
+    }),
+    () => ({
+      title: 'the retry was only in the memory of the worker that is gone',
+      evidence: [],
+      fix: 'keep the due time where it survives: in the row (last_retry_at and the count), or as a delayed message',
+    }),
+  ),
+  'lock-shorter-than-work': wordsBy(
+    'visibilityMs',
+    ({ visibilityMs, tookMs }) => ({
+      title: 'the job was handed out again while its worker was still at it',
+      evidence: [
+        `the visibility timeout is ${describeDuration(Number(visibilityMs))}, the job took ${describeDuration(Number(tookMs))}`,
+      ],
+      fix: 'set visibility_timeout in broker_transport_options longer than the longest job and the longest countdown, and fence the writes by the claim',
+    }),
+    ({ incarnation }) => ({
+      title: 'the claim ended while its holder was still at work',
+      evidence: [`worker #${incarnation} took the job from a run of its own`],
+      fix: 'renew the lease or lock while the work goes on, or make it longer than the longest work; and fence the writes of the run that lost it',
+    }),
+  ),
   'popped-without-copy': ({ progress }) => ({
     title: 'the message was taken off the queue and no copy was kept',
     evidence: [`while the job was being worked on (${percentOf(progress)}) the broker kept nothing of it`],
@@ -76,25 +169,36 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     ],
     fix: "write the end to the row when the broker gives up (BullMQ: the worker's 'failed' event), and allow more stalls (maxStalledCount)",
   }),
-  'not-yet-due': ({ due, timeoutMs }) => ({
+  'not-yet-due': ({ due, timeoutMs, visibilityMs, dueAt, told }) => ({
     title: 'the job is not due yet',
-    evidence: [`the broker will hand it out ${due}; the run waited ${describeDuration(Number(timeoutMs))}`],
-    fix: "raise --terminal-timeout, or shorten the broker's own recovery (BullMQ: lockDuration and stalledInterval; Celery: visibility_timeout)",
+    evidence: [
+      `the broker will hand it out ${due}; the run waited ${describeDuration(Number(timeoutMs))}`,
+      ...(visibilityMs === undefined
+        ? []
+        : [
+            `it lies in unacked, due at ${dueAt} at the earliest: visibility_timeout is ${describeDuration(Number(visibilityMs))}${told === 1 ? '' : ", kombu's default"}; then the next worker that starts, or one that looks every 90 to 100 s, puts it back`,
+          ]),
+    ],
+    fix:
+      visibilityMs === undefined
+        ? "raise --terminal-timeout, or shorten the broker's own recovery (BullMQ: lockDuration and stalledInterval; Celery: visibility_timeout)"
+        : 'set visibility_timeout in broker_transport_options to little more than your longest job takes, or raise --terminal-timeout beyond it',
   }),
   'never-reclaimed': ({ owner, broker }) => ({
     title: 'nobody takes the job back from the dead worker',
     evidence: [`${broker}${owner === null ? '' : ', which is gone'}`],
     fix: 'let living workers look for dead owners (BullMQ: do not set skipStalledCheck; a lease needs a sweep that runs all the time)',
   }),
-  'nobody-listens': ({ connected }) => ({
+  'nobody-listens': ({ connected, queues }) => ({
     title: 'the job waits in the queue and nobody takes it',
     evidence: [
       connected === 1 ? 'a new worker was there and did not take it' : 'no new worker was seen at this queue',
+      ...(queues == null ? [] : [`the workers say that they consume ${queues}`]),
     ],
     fix:
-      connected === 1
+      connected === 1 && queues == null
         ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
-        : "compare the worker's queue name, prefix and database number with --queue-name and --broker-url",
+        : "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
   }),
   'row-and-queue-disagree': ({ status, broker }) => ({
     title: 'row and queue disagree about the end',
@@ -105,6 +209,53 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     title: 'a new worker took the job up and never finished it',
     evidence: [`it stands ${percentOf(progress)}; ${broker}`],
     fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
+  }),
+  'stale-lock': ({ incarnation }) => ({
+    title: 'something of the dead worker keeps every new one away',
+    evidence: [`worker #${incarnation} runs and takes nothing, not even the job that only waits`],
+    fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end',
+  }),
+  'claim-tied-to-name': ({ name, newName }) => ({
+    title: "claims are tied to the worker's name, and the new worker has another",
+    evidence: [`the job is claimed by ${name}, the new worker calls itself ${newName}`],
+    fix: 'recover by what tells that the owner is gone (an ended lease, an old heartbeat), not by its name',
+  }),
+  'grace-shorter-than-drain': ({ afterMs }) => ({
+    title: 'the worker was killed before it had finished or handed back its job',
+    evidence: [`SIGKILL came ${describeDuration(Number(afterMs))} after it was asked to stop`],
+    fix: 'give it more time (stopGrace, terminationGracePeriodSeconds, stop_grace_period), or let it hand the job back at once on the signal; and let ended claims be taken back, for the kill that comes anyway',
+  }),
+  'loaded-at-boot-only': () => ({
+    title: 'only a start of a worker takes the job back',
+    evidence: ['a running worker left it alone; one more was started, and took it'],
+    fix: 'look for abandoned jobs all the time, not only at the start: what is abandoned a moment later waits for the next one',
+  }),
+  'closed-before-drained': ({ error }) => ({
+    title: 'the worker closed what its job still needed',
+    evidence: [`the job failed with: ${error}`],
+    fix: 'close pools and connections last, after the jobs in hand have ended or been handed back',
+  }),
+  'effect-and-mark-apart': ({ item, times }) => ({
+    title: 'the effect of a file and the note that it is done are written apart',
+    evidence: [
+      `the file in hand when the worker died, ${baseName(String(item))}, was done ${times === 0 ? 'not at all' : `${times} times`}`,
+    ],
+    fix: 'write both in one transaction; where that cannot be, make the effect idempotent and write it first',
+  }),
+  'resumed-past-work': ({ item }) => ({
+    title: 'the job was resumed past a file that was not done',
+    evidence: [`${baseName(String(item))} was passed over, files after it were done`],
+    fix: 'resume by what is noted as done for each file, not by a count or a rounded percentage',
+  }),
+  'error-swallowed': ({ items }) => ({
+    title: 'the job was completed though its last files were never done',
+    evidence: [`${items} without an effect`],
+    fix: 'let an error after the restart end the attempt (retry or FAILED); write COMPLETED only when every file is noted as done',
+  }),
+  'fence-not-unique': ({ claim }) => ({
+    title: 'two runs in one process held the job by the same claim',
+    evidence: [`both as ${claim}`],
+    fix: 'make the claim new at every pick-up (a random token), not the host, the pid or the name, so that an older run of the same process is fenced out',
   }),
   'failed-at-boot': ({ incarnation }) => ({
     title: 'a new worker marked the job failed without having worked on it',

@@ -20,7 +20,7 @@ function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-function baseName(path: string): string {
+export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
@@ -124,6 +124,8 @@ const SENTENCES: Sentences = {
   'completed-at-not-due': () => 'completed_at is not due: the job has not ended',
   'timestamps-out-of-order': ({ earlier, later, earlierAt, laterAt }) =>
     `${later} (${laterAt}) lies before ${earlier} (${earlierAt})`,
+  'timestamp-shifted': ({ column, hours }) =>
+    `${column} was written ${Math.abs(hours)} h ${hours > 0 ? 'ahead of' : 'behind'} its time: another time zone`,
   'timestamps-not-comparable': ({ earlier, later }) =>
     `${earlier} and ${later} cannot be compared: one has a time zone, the other has none`,
 

@@ -6,11 +6,20 @@ import { Pool } from 'pg';
 import type { QueueSettings } from '../config/settings.ts';
 import { openQueue } from '../queues/index.ts';
 import type { QueueContext } from '../queues/queue.ts';
-import { LAB_INTERVAL_MS, LAB_LOCK_MS, type LabWorker, type QueueLab } from './queue-lab.ts';
+import { LAB_INTERVAL_MS, LAB_LOCK_MS, type LabWorker, type QueueLab, type Tells } from './queue-lab.ts';
 import { startTestPostgres, startTestRedis } from './servers.ts';
 import { startTestWorker, type TestWorkerOptions } from './bullmq-worker.ts';
 
 export const LAB_TASK = 'extract_bulk';
+
+const BULLMQ_TELLS: Tells = {
+  ends: true,
+  deliveries: true,
+  messages: true,
+  names: true,
+  queues: true,
+  recovery: 'lock',
+};
 
 export function labSettings(backend: QueueSettings['backend'], url: string, name: string): QueueSettings {
   return {
@@ -41,6 +50,9 @@ export async function redisLab(): Promise<QueueLab> {
   const admin = new Redis(server.port);
   admin.on('error', () => undefined);
   return {
+    tells: BULLMQ_TELLS,
+    payload: (fields) => fields,
+    leftovers: () => Promise.resolve([]),
     open: (name, options) =>
       openQueue(labSettings('redis', url, name), labContext(options?.requestTimeoutMs)),
     async content(name) {
@@ -78,6 +90,9 @@ export async function postgresLab(): Promise<QueueLab> {
   admin.on('error', () => undefined);
   await runMigrations(admin);
   return {
+    tells: BULLMQ_TELLS,
+    payload: (fields) => fields,
+    leftovers: () => Promise.resolve([]),
     open: (name, options) =>
       openQueue(labSettings('postgres', url, name), labContext(options?.requestTimeoutMs)),
     async content(name) {

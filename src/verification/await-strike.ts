@@ -20,6 +20,8 @@ export async function awaitStrike(run: InFlight, broker: BrokerWatch): Promise<b
   const pickedUp = await waitForPickUp(run, broker, processingTimeoutMs);
   if (pickedUp === undefined) throw await notPickedUp(run, broker);
   if (pickedUp === 'ended') return false;
+  // How the broker holds the job is to be known before the strike, which does not wait for it.
+  void broker.look();
   if (pickedUp === 'unseen') return struck(run, 'held in the broker, the row does not show it');
   return awaitMoment(run, broker, strikeAt, pickedUp);
 }
@@ -36,9 +38,9 @@ async function waitForPickUp(
 ): Promise<RowVersion | 'ended' | 'unseen' | undefined> {
   const inRow = (): RowVersion | 'ended' | undefined => {
     const changes = subjectChanges(run);
-    const processing = changes.find((version) => version.values?.state === 'processing');
-    if (processing !== undefined) return processing;
-    return changes.some(hasEnded) ? 'ended' : undefined;
+    // One transaction for the whole job shows all of it at once, when it is over.
+    if (endedAtLast(run)) return 'ended';
+    return changes.find((version) => version.values?.state === 'processing');
   };
   let heldSinceMs: number | null = null;
   const inBroker = async (): Promise<RowVersion | 'ended' | 'unseen' | undefined> => {
@@ -46,13 +48,20 @@ async function waitForPickUp(
     if (seen !== undefined) return seen;
     const state = await broker.look();
     if (state?.state !== 'active') heldSinceMs = null;
-    else heldSinceMs ??= performance.now();
-    return heldSinceMs !== null && performance.now() - heldSinceMs > UNSEEN_AFTER_MS ? 'unseen' : undefined;
+    else heldSinceMs ??= run.recorder.now();
+    return heldSinceMs !== null && run.recorder.now() - heldSinceMs > UNSEEN_AFTER_MS ? 'unseen' : undefined;
   };
   // The row wakes us at once; the broker is only asked now and then for what the row cannot show.
   const rowFirst = await waitFor(run, Math.min(timeoutMs, UNSEEN_AFTER_MS), inRow);
   if (rowFirst !== undefined) return rowFirst;
+  const snapshot = run.recorder.latest('broker:snapshot');
+  if (snapshot?.state === 'active') heldSinceMs = snapshot.atMs;
   return until(run, timeoutMs - UNSEEN_AFTER_MS, 50, inBroker);
+}
+
+function endedAtLast(run: InFlight): boolean {
+  const last = subjectChanges(run).at(-1);
+  return last !== undefined && hasEnded(last);
 }
 
 function hasEnded(version: RowVersion): boolean {
@@ -119,6 +128,7 @@ function progressOrEnd(
   processing: RowVersion,
   wanted: number | null,
 ): RowVersion | 'ended' | undefined {
+  if (endedAtLast(run)) return 'ended';
   for (const version of subjectChanges(run)) {
     if (version.seq < processing.seq) continue;
     if (hasEnded(version)) return 'ended';

@@ -1,9 +1,11 @@
 /** The workers that the harness starts itself, one life after the other. */
 import { join } from 'node:path';
+import { incarnationOfName } from '../core/attribution.ts';
 import { environmentError } from '../core/errors.ts';
 import { databaseConnections } from '../workers/presence.ts';
 import { startWorkerProcess, type WorkerProcess } from '../workers/process-worker.ts';
 import { record, until, type Connected } from './context.ts';
+import { withProcesses } from './holders.ts';
 
 /** How often the broker is asked whether the new worker is connected. */
 const READY_INTERVAL_MS = 25;
@@ -40,6 +42,7 @@ export class HarnessWorkers implements AsyncDisposable {
       logFile: join(run.folder, `worker-${incarnation}.log`),
       readyPattern: worker.readyPattern,
       redact: run.redact,
+      onLine: (line) => this.#noteLine(incarnation, line),
     });
     this.#lives.push(life);
     record(run, { kind: 'made', thing: this.#thing(life) });
@@ -83,9 +86,7 @@ export class HarnessWorkers implements AsyncDisposable {
           ? ('connection' as const)
           : undefined;
       }
-      const name = `verify-restart#${life.incarnation}`;
-      const connections = await databaseConnections(run.database);
-      return connections.some((connection) => connection.name === name) ? ('connection' as const) : undefined;
+      return (await isConnected(run, life)) ? ('connection' as const) : undefined;
     });
     if (by === undefined || by === 'ended') return false;
     record(run, { kind: 'worker:ready', incarnation: life.incarnation, by });
@@ -129,6 +130,16 @@ export class HarnessWorkers implements AsyncDisposable {
     }
   }
 
+  /** What the queue's workers say of a job that is lost, they say in their log alone. */
+  #noteLine(incarnation: number, line: string): void {
+    if (this.#run.queue.workerLines?.some((pattern) => pattern.test(line)) !== true) return;
+    record(this.#run, {
+      kind: 'note',
+      code: 'worker-line',
+      text: `worker #${incarnation}: ${line.slice(0, 300)}`,
+    });
+  }
+
   async #recordExit(life: WorkerProcess): Promise<void> {
     const run = this.#run;
     const exit = await life.exited;
@@ -146,6 +157,18 @@ export class HarnessWorkers implements AsyncDisposable {
   #thing(life: WorkerProcess) {
     return { kind: 'process', pid: life.pid, startToken: life.root.startToken, marker: life.marker } as const;
   }
+}
+
+/** Whether the worker has a connection to the database: by the name that it was given, else by the process at its end. */
+async function isConnected(run: Connected, life: WorkerProcess): Promise<boolean> {
+  const connections = await databaseConnections(run.database);
+  const name = `verify-restart#${life.incarnation}`;
+  if (connections.some((connection) => connection.name === name)) return true;
+  const unnamed = connections.filter((connection) => incarnationOfName(connection.name) === null);
+  if (unnamed.length === 0) return false;
+  const { connections: found } = await withProcesses(run, unnamed, 'database');
+  const pids = new Set((await life.tree()).processes.map(({ pid }) => pid));
+  return found.some(({ pid }) => pid !== null && pids.has(pid));
 }
 
 /** The ids of the consumers that are connected now; empty where the broker does not tell. */

@@ -22,11 +22,13 @@ export async function withProcesses(
     connection.port === null || remotePort === null ? [] : [{ localPort: connection.port, remotePort }],
   );
   const owners = await ownersOfPorts(pairs);
-  const processes = pairs.length === 0 ? new Map<number, ProcessInfo>() : await readProcesses(run.redact);
+  const anyPid = pairs.length > 0 || connections.some(({ pid }) => pid !== null);
+  const processes = anyPid ? await readProcesses(run.redact) : new Map<number, ProcessInfo>();
   const commands = new Map<number, string>();
   const named = connections.map((connection) => {
-    const pid = connection.port === null ? undefined : owners.get(connection.port)?.[0];
-    const process = pid === undefined ? undefined : processes.get(pid);
+    // Where there is no port, the queue may have been told the process by the worker itself.
+    const pid = connection.port === null ? connection.pid : owners.get(connection.port)?.[0];
+    const process = pid == null ? undefined : processes.get(pid);
     if (process !== undefined) commands.set(process.pid, process.command);
     return { ...connection, pid: process?.pid ?? null };
   });

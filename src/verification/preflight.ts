@@ -133,11 +133,16 @@ async function checkConsumers(run: Connected): Promise<void> {
   const consumers = await run.queue.consumers();
   const own = run.settings.autoRestart && run.settings.worker.command !== null;
   if (consumers === null) {
+    const likely = await withProcesses(run, (await run.queue.likelyConsumers?.()) ?? [], 'database');
+    const seen =
+      likely.connections.length > 0 ? `; these look like workers: ${describeConnections(likely)}` : '';
     record(run, {
       kind: 'preflight:checked',
       check: 'consumers',
-      status: 'warning',
-      text: 'this broker does not tell who consumes the queue: make sure that no other worker does',
+      status: own || seen === '' ? 'warning' : 'ok',
+      text: own
+        ? `this queue does not tell who consumes it: make sure that no other worker does${seen}`
+        : `this queue does not tell who consumes it${seen}`,
     });
     return;
   }
@@ -155,6 +160,14 @@ async function checkConsumers(run: Connected): Promise<void> {
     ? 'nobody else consumes the queue'
     : `${consumers.length === 1 ? 'one worker is' : `${consumers.length} workers are`} connected: ${describeConnections(named)}`;
   record(run, { kind: 'preflight:checked', check: 'consumers', status: 'ok', text });
+  if (!own) await checkWorkers(run);
+}
+
+/** What the connected workers say of themselves, where the queue can ask them. */
+export async function checkWorkers(run: Connected): Promise<void> {
+  for (const check of (await run.queue.workerChecks?.()) ?? []) {
+    record(run, { kind: 'preflight:checked', ...check });
+  }
 }
 
 function otherConsumers(

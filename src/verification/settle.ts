@@ -3,9 +3,9 @@
  * the end: all of them come after a row that looks perfect. So: wait until the broker keeps nothing of the job that
  * could still be handed out, and then a little longer, in which a living worker has its chance to do harm.
  */
-import type { BrokerState } from '../core/event.ts';
+import { isTerminal, type BrokerState } from '../core/event.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { pause, record, until, type InFlight } from './context.ts';
+import { pause, record, subjectChanges, until, type InFlight } from './context.ts';
 
 const AFTER_EMPTY_MS = 500;
 const WHERE_UNKNOWN_MS = 5_000;
@@ -16,7 +16,7 @@ const ASK_INTERVAL_MS = 20;
 export async function settle(run: InFlight, broker: BrokerWatch): Promise<void> {
   const startedAtMs = run.recorder.now();
   record(run, { kind: 'settle:started' });
-  const reason = await waitForQuiet(run, broker);
+  const reason = await waitForQuiet(run, broker, startedAtMs);
   await run.observer.catchUp();
   record(run, { kind: 'settle:ended', reason, durationMs: run.recorder.now() - startedAtMs });
 }
@@ -24,16 +24,27 @@ export async function settle(run: InFlight, broker: BrokerWatch): Promise<void> 
 async function waitForQuiet(
   run: InFlight,
   broker: BrokerWatch,
+  startedAtMs: number,
 ): Promise<'broker-empty' | 'time-over' | 'limit'> {
   const { settle: setting } = run.settings;
+  // A job that has not ended has nothing to settle: what the broker still keeps of it is told of as it is.
+  const now = subjectChanges(run).at(-1)?.values;
+  if (now != null && !isTerminal(now.state)) return 'time-over';
   if (setting !== 'auto') {
     await pause(run, setting);
     return 'time-over';
+  }
+  const last = subjectChanges(run).at(-1);
+  if (last?.values != null && !isTerminal(last.values.state)) {
+    // It did not end in the time that it had: nothing more is waited for.
+    await broker.look();
+    return 'limit';
   }
   broker.setInterval(ASK_INTERVAL_MS);
   const quiet = await until(run, LIMIT_MS, ASK_INTERVAL_MS, async () => {
     const state = await run.queue.inspect(run.subject.message).catch(() => null);
     if (state === null) return 'unknown' as const;
+    if (fallsDueLater(state, run.recorder.now(), startedAtMs + LIMIT_MS)) return undefined;
     return keepsNothing(state) ? ('empty' as const) : undefined;
   });
   await broker.look();
@@ -45,4 +56,13 @@ async function waitForQuiet(
 function keepsNothing(state: BrokerState): boolean {
   const over = state.state === 'gone' || state.state === 'ended' || state.state === 'dead';
   return over && (state.messages ?? 0) === 0;
+}
+
+/**
+ * A lock or lease that outlives the job may bring it out again when it ends: whoever looks for dead owners finds it
+ * then. One that ends after the limit is not waited for.
+ */
+function fallsDueLater(state: BrokerState, nowMs: number, limitAtMs: number): boolean {
+  const { lockUntilMs } = state;
+  return state.state === 'ended' && lockUntilMs !== null && lockUntilMs > nowMs && lockUntilMs < limitAtMs;
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { backendOf } from '../config/queue-backend.ts';
 import { httpSecrets } from '../config/http-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { isUserError, usageError, type UserError } from '../core/errors.ts';
@@ -40,7 +41,8 @@ import {
 import { consumerIds, HarnessWorkers } from './harness-workers.ts';
 import { monitor } from './monitor.ts';
 import { createJob, reserveIds, startObserving } from './prepare-job.ts';
-import { preflight } from './preflight.ts';
+import { isWorthATry, tryNextBoot } from './next-boot.ts';
+import { checkWorkers, preflight } from './preflight.ts';
 import { readyToStrike, restartByHarness, type StrikeReadiness } from './restart-by-harness.ts';
 import { restartByCommands, restartByOperator } from './restart-by-others.ts';
 import { scenarioOf } from './scenarios.ts';
@@ -164,6 +166,11 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     await countEffects(inFlight);
     await checkObservation(inFlight);
     if (struck && needsControl(inFlight)) await runControl(inFlight, ids);
+    if (opened.workers !== null && isWorthATry(inFlight)) {
+      await inFlight.observer[Symbol.asyncDispose]();
+      await broker[Symbol.asyncDispose]();
+      await tryNextBoot(inFlight, opened.workers);
+    }
   });
 }
 
@@ -176,6 +183,7 @@ async function startFirstWorker(run: Connected, opened: Opened): Promise<void> {
   const first = await workers.start();
   const timeoutMs = run.settings.processingTimeoutMs;
   if (!(await workers.awaitReady(first, before, timeoutMs))) await workers.failNotReady(first, timeoutMs);
+  await checkWorkers(run);
 }
 
 async function restart(run: InFlight, opened: Opened, broker: BrokerWatch): Promise<void> {
@@ -255,7 +263,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
           ? `GET ${settings.queue.http?.status?.path ?? ''}`
           : settings.jobs.table,
       queue: settings.queue.kind,
-      backend: settings.queue.kind === 'bullmq' ? settings.queue.backend : null,
+      backend: backendOf(settings.queue),
       queueName: settings.queue.name,
       task: settings.queue.task,
       worker: settings.worker.command ?? settings.worker.startCommand ?? '',

@@ -2,20 +2,30 @@
 import { loadSettings } from '../../config/load.ts';
 import type { UserConfig } from '../../config/define-config.ts';
 import type { RawFlags } from '../../config/raw-flags.ts';
-import { DEMO_EFFECTS, demoEnvironment, demoWorkerCommand } from '../demo-environment.ts';
+import { DEMO_EFFECTS, demoEnvironment } from '../demo-environment.ts';
+import { demoTarget } from '../demo-targets.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { isTerminal, runWithSettings } from './run.ts';
 
-/** Stand in until the servers are there: a loopback address, so that nothing else can be meant. */
+/** Stands in until the server is there: a loopback address, so that nothing else can be meant. */
 const PLACEHOLDER_DATABASE = 'postgres://127.0.0.1:1/postgres';
-const PLACEHOLDER_REDIS = 'redis://127.0.0.1:1';
 
-export async function runDemo(flags: RawFlags, interactive: boolean): Promise<ExitCode> {
+export interface DemoOptions {
+  /** Which bundled target. */
+  readonly target: string;
+  readonly broken: string | null;
+  /** A person restarts the worker. */
+  readonly interactive: boolean;
+}
+
+export async function runDemo(flags: RawFlags, options: DemoOptions): Promise<ExitCode> {
+  const { interactive, broken } = options;
   const backend = flags.queueBackend === 'redis' ? 'redis' : 'postgres';
+  const target = await demoTarget(options.target, { backend, broken });
   const demo: UserConfig = {
     database: { url: PLACEHOLDER_DATABASE },
-    queue: { kind: 'bullmq', backend, ...(backend === 'redis' ? { url: PLACEHOLDER_REDIS } : {}) },
-    worker: { command: demoWorkerCommand(backend) },
+    queue: target.queue,
+    worker: { command: target.workerCommand },
     effects: { sql: DEMO_EFFECTS },
     retries: { baseDelay: '1s' },
     autoRestart: !interactive,
@@ -27,5 +37,5 @@ export async function runDemo(flags: RawFlags, interactive: boolean): Promise<Ex
     isTTY: isTerminal(),
     demo,
   });
-  return runWithSettings(settings, flags, () => demoEnvironment({ backend, interactive }));
+  return runWithSettings(settings, flags, () => demoEnvironment({ target, interactive }));
 }

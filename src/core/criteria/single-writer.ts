@@ -26,7 +26,7 @@ export const singleWriter: Criterion = {
     let newest = 0;
     let unattributed = 0;
     const claims = new Set<string>();
-    const claimOf = claimIn(facts);
+    const claimOf = claimsOf(facts);
     for (const version of writesOfWorkers(facts)) {
       const attribution = facts.attribute(version);
       const claim = claimOf(version.values);
@@ -67,13 +67,13 @@ function writesOfWorkers(facts: RestartFacts): readonly RowVersion[] {
 }
 
 /** What tells one claim from another in this table: the owner where there ever is one, else the task id. */
-function claimIn(facts: RestartFacts): (values: RowValues | null | undefined) => string | null {
+function claimsOf(facts: RestartFacts): (values: RowValues | null | undefined) => string | null {
   const owned = facts.changes.some(({ values }) => values?.owner != null);
   return (values) => (owned ? values?.owner : values?.taskId) ?? null;
 }
 
 function claimThatReturned(facts: RestartFacts) {
-  const claimOf = claimIn(facts);
+  const claimOf = claimsOf(facts);
   const replaced = new Set<string>();
   let current: string | null = null;
   for (const version of writesOfWorkers(facts)) {

@@ -88,7 +88,14 @@ describe('failed', () => {
     const run = restarted()
       .picksUp(2)
       .row({ status: 'completed', completedAt: '2026-01-31T09:00:00+00:00' }, 2);
-    expect(seen(run)).toBe('failed timestamps-out-of-order');
+    expect(seen(run)).toBe('failed timestamps-out-of-order timestamp-shifted');
+  });
+
+  test('another zone, though the order is kept', () => {
+    const run = restarted()
+      .picksUp(2)
+      .row({ status: 'completed', completedAt: '2026-01-31T21:00:00+00:00' }, 2);
+    expect(seen(run)).toBe('failed timestamp-shifted');
   });
 });
 

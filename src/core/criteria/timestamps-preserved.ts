@@ -12,6 +12,8 @@ import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
 import { rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
+import { parseTimestamp } from '../timestamps.ts';
+import { clockShifts } from './clock-shift.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 /** Two machines' clocks may differ by this much without a timestamp being wrong. */
@@ -20,7 +22,7 @@ const CLOCK_TOLERANCE_MS = 2_000;
 export const timestampsPreserved: Criterion = {
   id: 'timestamps-preserved',
   title: 'timestamps preserved',
-  judge(_history, facts) {
+  judge(history, facts) {
     const now = rowBefore(facts.versions) ?? lastRow(facts.versions);
     if (now === undefined)
       return judgement('inconclusive', finding('never-observed', { job: facts.job ?? 'none' }));
@@ -32,6 +34,7 @@ export const timestampsPreserved: Criterion = {
     if (now.startedAt !== undefined) judgeStartedAt(facts, problems, good);
     if (now.completedAt !== undefined) judgeCompletedAt(now, problems, good);
     judgeOrder(now, problems, good);
+    problems.push(...clockShifts(history, facts));
     if (problems.length > 0) return judgement('failed', ...problems);
     // Nothing was started and nothing has ended: there was nothing to preserve.
     if (now.startedAt === null && !isTerminal(now.state)) return judgement('inconclusive', ...good);
@@ -97,28 +100,12 @@ function judgeOrder(now: RowValues, problems: Finding[], good: Finding[]): void 
     const previous = present[index - 1];
     if (previous === undefined) continue;
     const [earlier, earlierAt] = previous;
-    const earlierMs = epochMs(earlierAt);
-    const laterMs = epochMs(laterAt);
-    if (earlierMs === null || laterMs === null || hasZone(earlierAt) !== hasZone(laterAt)) {
+    const before = parseTimestamp(earlierAt);
+    const after = parseTimestamp(laterAt);
+    if (before === null || after === null || before.zoned !== after.zoned) {
       good.push(finding('timestamps-not-comparable', { earlier, later }));
-    } else if (laterMs < earlierMs - CLOCK_TOLERANCE_MS) {
+    } else if (after.epochMs < before.epochMs - CLOCK_TOLERANCE_MS) {
       problems.push(finding('timestamps-out-of-order', { earlier, later, earlierAt, laterAt }));
     }
   }
-}
-
-/** A date and a time of day, with or without a zone, as ISO 8601 or as PostgreSQL prints it. */
-const TIMESTAMP = /^(\d{4,}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?)(Z|[+-]\d\d(?::?\d\d)?)?$/;
-
-function hasZone(timestamp: string): boolean {
-  return TIMESTAMP.exec(timestamp)?.[3] !== undefined;
-}
-
-/** Without a zone both sides are read as UTC, which is right for a comparison of two such columns. `null`: no timestamp. */
-function epochMs(timestamp: string): number | null {
-  const [, date, time, zone = 'Z'] = TIMESTAMP.exec(timestamp) ?? [];
-  if (date === undefined || time === undefined) return null;
-  const offset = /^[+-]\d\d$/.test(zone) ? `${zone}:00` : zone.replace(/^([+-]\d\d)(\d\d)$/, '$1:$2');
-  const milliseconds = Date.parse(`${date}T${time}${offset}`);
-  return Number.isNaN(milliseconds) ? null : milliseconds;
 }

@@ -64,6 +64,10 @@ describe('failed', () => {
     expect(findingOf(history, 'waiting-witness-stuck')).toMatchObject({ status: 'pending' });
   });
 
+  test('the waiting one never ran, nor did the subject, in all the time there was', () => {
+    expect(seen(struck().timesOut())).toBe('failed waiting-witness-stuck');
+  });
+
   test('the waiting one ran twice', () => {
     const run = waits(recovered()).of('witness-waiting').picksUp(2, { taskId: 'again' }).completed();
     expect(seen(run)).toBe('failed waiting-witness-twice');
@@ -87,7 +91,14 @@ describe('failed', () => {
 
 describe('inconclusive', () => {
   test('the waiting one was not waited for, because the subject itself did not end', () => {
-    expect(seen(struck().timesOut())).toBe('inconclusive waiting-witness-not-awaited');
+    expect(seen(struck().exits(2, 1))).toBe('inconclusive waiting-witness-not-awaited');
+  });
+
+  test('what keeps the subject from being due yet keeps the one behind it too', () => {
+    const run = struck()
+      .broker({ due: { kind: 'at', atMs: 900_000 } })
+      .timesOut();
+    expect(seen(run)).toBe('inconclusive waiting-witness-stuck not-due-yet');
   });
 
   test('the record breaks off', () => {

@@ -4,12 +4,13 @@
  * Why: recovery code hits the wrong jobs: it fails or resets rows that ended long ago, and slots or locks of the dead
  * keep everybody else from running.
  * What would fool it: looking at the subject alone, which may be perfect while its neighbours are not; and taking a
- * neighbour for stuck that nobody waited for: it is awaited once the subject has ended, after a restart that was seen.
+ * neighbour for stuck that nobody waited for: it has as long as the subject has, after a restart that was seen.
  */
 import { isTerminal } from '../event.ts';
 import { effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
 import { changesOf, jobInRole, type History } from '../history.ts';
+import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -28,8 +29,12 @@ export const witnessesUnharmed: Criterion = {
     if (problems.length > 0) return judgement('failed', ...problems);
     const status = waiting === undefined ? undefined : unendedStatus(history, waiting);
     if (status !== undefined) {
-      return wasAwaited(facts)
-        ? judgement('failed', finding('waiting-witness-stuck', { status }))
+      const stuck = finding('waiting-witness-stuck', { status });
+      const due = facts.terminal === undefined ? dueAfterEnd(history, facts) : undefined;
+      // What keeps the subject from being due yet keeps the one behind it too.
+      if (due !== undefined) return judgement('inconclusive', stuck, finding('not-due-yet', { due }));
+      return wasAwaited(history, facts)
+        ? judgement('failed', stuck)
         : judgement('inconclusive', finding('waiting-witness-not-awaited', { status }));
     }
     return judgement('passed', finding('witnesses-well', { waited: waiting === undefined ? 0 : 1 }));
@@ -62,8 +67,10 @@ function harmToEnded(history: History, job: string): readonly Finding[] {
   ];
 }
 
-function wasAwaited(facts: RestartFacts): boolean {
-  return facts.observedToEnd && facts.gone !== undefined && facts.end !== undefined;
+/** It had as long as the subject had: to the end of that, or to the end of the time. */
+function wasAwaited(history: History, facts: RestartFacts): boolean {
+  const timedOut = history.of('timeout:reached').some(({ timeout }) => timeout === 'terminal');
+  return facts.observedToEnd && facts.gone !== undefined && (facts.end !== undefined || timedOut);
 }
 
 /** The status of a job that has not ended; `undefined`: it has, or it is gone. */

@@ -120,13 +120,23 @@ describe('effects', () => {
       ),
     });
 
-  test('missing', () => {
-    expect(causes(effects(handedOver(), [0, 0]))).toEqual(['items-missing']);
-    expect(valuesOf(effects(handedOver(), [0, 0]), 'items-missing')).toEqual({ items: 2 });
+  const handedOverAt40 = (): RunBuilder =>
+    inFlight().progress(40).strike().gone().starts(2).ready(2).picksUp(2).progress(60).completed();
+
+  test('missing, from before the strike', () => {
+    expect(causes(effects(handedOverAt40(), [0]))).toEqual(['items-missing']);
+    expect(valuesOf(effects(handedOverAt40(), [0]), 'items-missing')).toEqual({ items: 1 });
+  });
+
+  test('missing: the file in hand, the one that was passed over, all that came after', () => {
+    expect(causes(effects(handedOverAt40(), [1, 0]))).toEqual(['effect-and-mark-apart']);
+    expect(causes(effects(handedOverAt40(), [1, 1, 0]))).toEqual(['resumed-past-work']);
+    expect(causes(effects(handedOverAt40(), [1, 1, 1, 0, 0]))).toEqual(['error-swallowed']);
   });
 
   test('twice', () => {
     expect(causes(effects(handedOver(), [2]))).toEqual(['effects-not-idempotent']);
+    expect(causes(effects(handedOver(), [1, 2]))).toEqual(['effect-and-mark-apart']);
   });
 });
 

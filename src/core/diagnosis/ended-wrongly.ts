@@ -3,6 +3,15 @@ import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type JobState } from '../event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
 import { lastSnapshotBefore } from '../history.ts';
+import {
+  closedBeforeDrained,
+  completedOnShutdown,
+  effectAndMarkApart,
+  endedOnShutdown,
+  errorSwallowed,
+  lostInShutdownWindow,
+  resumedPastWork,
+} from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** The values of the first finding with this code. */
@@ -43,15 +52,17 @@ export const failedAtBoot: Diagnose = (subject) => {
   const incarnation = subject.facts.attribute(terminal)?.incarnation ?? null;
   if (incarnation === null || incarnation <= struck) return undefined;
   const worked = takeOver !== undefined && takeOver.version.seq <= terminal.seq;
-  const wrong = endThatWasLeft(subject) !== undefined || subject.found('ended-unworked');
+  const wrong =
+    endThatWasLeft(subject) !== undefined ||
+    subject.found('ended-unworked') ||
+    subject.found('ended-otherwise');
   return wrong && !worked ? { incarnation } : undefined;
 };
 
-/** The struck worker itself wrote FAILED on its way out, though the job is handed out again, or would have completed. */
+/** The struck worker itself wrote FAILED or CANCELLED on its way out, though the job is handed out again, or would have completed. */
 export const failedOnShutdown: Diagnose = (subject) => {
-  const { terminal, struck, endedBefore } = subject.facts;
-  if (terminal?.values?.state !== 'failed' || endedBefore) return undefined;
-  if (subject.facts.attribute(terminal)?.incarnation !== struck) return undefined;
+  if (subject.facts.endedBefore || !endedOnShutdown(subject)) return undefined;
+  if (closedBeforeDrained(subject) !== undefined) return undefined;
   return endThatWasLeft(subject) !== undefined || subject.found('ended-otherwise') ? {} : undefined;
 };
 
@@ -86,7 +97,7 @@ export const endedUnworked: Diagnose = (subject) =>
 /** It failed after it had been taken up again: something of the first run stands in the way of the second. */
 export const rerunCannotSucceed: Diagnose = (subject) => {
   if (!subject.found('ended-otherwise') || subject.found('retries-burnt')) return undefined;
-  if (failedAtBoot(subject) !== undefined || failedOnShutdown(subject) !== undefined) return undefined;
+  if (failedAtBoot(subject) !== undefined || endedOnShutdown(subject)) return undefined;
   return subject.facts.takeOver === undefined ? undefined : {};
 };
 
@@ -94,7 +105,9 @@ export const itemsMissing: Diagnose = (subject) => {
   const missing = subject.criteria
     .flatMap(({ evidence }) => evidence)
     .filter(({ code }) => code === 'effect-missing');
-  return missing.length === 0 ? undefined : { items: missing.length };
+  const known = [effectAndMarkApart, resumedPastWork, errorSwallowed, completedOnShutdown];
+  if (missing.length === 0 || known.some((cause) => cause(subject) !== undefined)) return undefined;
+  return { items: missing.length };
 };
 
 /** One of the two was told of an end, the other never, or of another one. */
@@ -126,6 +139,7 @@ export const recoveryHitFinishedJobs: Diagnose = (subject) => {
 export const slotLeftBehind: Diagnose = (subject) => {
   const stuck = valuesOf(subject, 'waiting-witness-stuck');
   if (stuck === undefined || subject.facts.successorDied !== undefined) return undefined;
+  if (lostInShutdownWindow(subject) !== undefined) return undefined;
   const row = subject.facts.versions.at(-1)?.values;
   // Where the subject itself is stuck too, what keeps it is the cause of both.
   return row != null && isTerminal(row.state) ? { status: stuck.status } : undefined;

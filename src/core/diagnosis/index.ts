@@ -4,6 +4,8 @@ import type { RestartFacts } from '../restart.ts';
 import type { JudgedCriterion } from '../verdict.ts';
 import type { Diagnose, DiagnosisValues } from './diagnosis.ts';
 import * as accounting from './accounting.ts';
+import * as celery from './celery.ts';
+import * as claims from './claims.ts';
 import * as endedWrongly from './ended-wrongly.ts';
 import * as lost from './lost.ts';
 import * as twice from './twice.ts';
@@ -13,9 +15,17 @@ import * as vacuous from './vacuous.ts';
 export const DIAGNOSES = {
   'deleted-at-boot': lost.deletedAtBoot,
   'successor-died': lost.successorDied,
-  'acked-on-shutdown': lost.ackedOnShutdown,
-  'redelivered-but-skipped': lost.redeliveredButSkipped,
+  'redelivered-but-skipped': either(lost.redeliveredButSkipped, claims.takenAndLeft),
+  'task-not-registered': celery.taskNotRegistered,
+  'stale-lock': claims.staleLock,
+  'claim-tied-to-name': claims.claimTiedToName,
+  'retry-in-memory': either(celery.retryInMemory, claims.retryInMemory),
+  'grace-shorter-than-drain': claims.graceShorterThanDrain,
+  'loaded-at-boot-only': claims.loadedAtBootOnly,
   'acked-before-done': lost.ackedBeforeDone,
+  'child-death-acked': celery.childDeathAcked,
+  'acked-on-shutdown': either(celery.ackedOnShutdown, claims.completedOnShutdown, lost.ackedOnShutdown),
+  'lost-in-shutdown-window': either(celery.lostInShutdownWindow, claims.lostInShutdownWindow),
   'popped-without-copy': lost.poppedWithoutCopy,
   'broker-gave-up-row-not-told': lost.brokerGaveUpRowNotTold,
   'not-yet-due': lost.notYetDue,
@@ -23,13 +33,19 @@ export const DIAGNOSES = {
   'nobody-listens': lost.nobodyListens,
   'stuck-after-pickup': lost.stuckAfterPickup,
   'row-and-queue-disagree': endedWrongly.rowAndQueueDisagree,
+  'closed-before-drained': claims.closedBeforeDrained,
   'failed-at-boot': endedWrongly.failedAtBoot,
   'failed-on-shutdown': endedWrongly.failedOnShutdown,
   'redelivered-after-drain': endedWrongly.redeliveredAfterDrain,
+  'rerun-cannot-succeed': endedWrongly.rerunCannotSucceed,
   'reran-finished-job': endedWrongly.reranFinishedJob,
   'wrote-after-end': endedWrongly.wroteAfterEnd,
   'ended-unworked': endedWrongly.endedUnworked,
-  'rerun-cannot-succeed': endedWrongly.rerunCannotSucceed,
+  'effect-and-mark-apart': claims.effectAndMarkApart,
+  'resumed-past-work': claims.resumedPastWork,
+  'error-swallowed': claims.errorSwallowed,
+  'fence-not-unique': claims.fenceNotUnique,
+  'lock-shorter-than-work': either(celery.visibilityShorterThanWork, claims.lockShorterThanWork),
   'items-missing': endedWrongly.itemsMissing,
   'effects-not-idempotent': twice.effectsNotIdempotent,
   'no-fencing': twice.noFencing,
@@ -46,7 +62,7 @@ export const DIAGNOSES = {
   'clock-mixed': unaccounted.clockMixed,
   'resumed-as-new-job': unaccounted.resumedAsNewJob,
   'children-enqueued-twice': unaccounted.childrenEnqueuedTwice,
-  'recovered-twice': unaccounted.recoveredTwice,
+  'recovered-twice': either(unaccounted.recoveredTwice, claims.resumedTwice),
   'ended-before-restart': vacuous.endedBeforeRestart,
   'not-in-flight': vacuous.notInFlight,
   'died-before-strike': vacuous.diedBeforeStrike,
@@ -61,6 +77,11 @@ export const DIAGNOSES = {
   'work-not-shown': vacuous.workNotShown,
   'expected-end-unknown': vacuous.expectedEndUnknown,
 } as const satisfies Record<string, Diagnose>;
+
+/** One cause that shows in several ways. */
+function either(...ways: readonly Diagnose[]): Diagnose {
+  return (subject) => ways.map((way) => way(subject)).find((values) => values !== undefined);
+}
 
 export type DiagnosisId = keyof typeof DIAGNOSES;
 

@@ -104,8 +104,11 @@ describe('the message is still there', () => {
     const waits = (run: RunBuilder): RunBuilder =>
       run.broker({ state: 'waiting', owner: null, due: { kind: 'now' } }).timesOut();
     expect(causes(waits(restarted()))).toEqual(['nobody-listens']);
-    expect(valuesOf(waits(restarted()), 'nobody-listens')).toEqual({ connected: 1 });
-    expect(valuesOf(waits(inFlight().strike().gone().starts(2)), 'nobody-listens')).toEqual({ connected: 0 });
+    expect(valuesOf(waits(restarted()), 'nobody-listens')).toEqual({ connected: 1, queues: null });
+    expect(valuesOf(waits(inFlight().strike().gone().starts(2)), 'nobody-listens')).toEqual({
+      connected: 0,
+      queues: null,
+    });
   });
 
   test('a new worker has it and does not end it, whether the row shows it or not', () => {

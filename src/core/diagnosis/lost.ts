@@ -2,6 +2,8 @@
 import { describeBroker } from '../broker-words.ts';
 import { first, isHeldInBroker, last, lastSnapshotBefore, type BrokerSnapshot } from '../history.ts';
 import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
+import { ackedOnReceipt, isCelery, visibilityValues } from './celery.ts';
+import { loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
@@ -36,16 +38,21 @@ export const successorDied: Diagnose = (subject) => {
 };
 
 /** Before the strike the broker already counted the job as finished, though the row says processing. */
-export const ackedBeforeDone: Diagnose = (subject) =>
-  isUntouched(subject) && subject.facts.brokerBefore?.state === 'ended'
+export const ackedBeforeDone: Diagnose = (subject) => {
+  if (isCelery(subject.history)) return ackedOnReceipt(subject);
+  return isUntouched(subject) && subject.facts.brokerBefore?.state === 'ended'
     ? { progress: subject.facts.before?.progress ?? null }
     : undefined;
+};
 
 /** Before the strike the broker kept nothing of the job that a worker was working on. */
-export const poppedWithoutCopy: Diagnose = (subject) =>
-  isUntouched(subject) && subject.facts.brokerBefore?.state === 'gone'
+export const poppedWithoutCopy: Diagnose = (subject) => {
+  // Celery keeps no record of what was acknowledged, so a message that is gone does not mean that.
+  if (isCelery(subject.history)) return undefined;
+  return isUntouched(subject) && subject.facts.brokerBefore?.state === 'gone'
     ? { progress: subject.facts.before?.progress ?? null }
     : undefined;
+};
 
 /** The broker had it until the polite stop, and no more when the worker had left. */
 export const ackedOnShutdown: Diagnose = (subject) => {
@@ -78,7 +85,9 @@ export const neverReclaimed: Diagnose = (subject) => {
   const { facts, history } = subject;
   const after = now(subject);
   if (!isUntouched(subject) || facts.successorDied !== undefined) return undefined;
-  if (dueAfterEnd(history, facts) !== undefined) return undefined;
+  if (dueAfterEnd(history, facts) !== undefined || loadedAtBootOnly(subject) !== undefined) {
+    return undefined;
+  }
   const held = after?.state === 'active' && !isHeldByAnother(facts, after);
   const untold = after === undefined || after.state === 'unknown';
   return held || untold ? { owner: after?.owner ?? null, broker: describeBroker(after) } : undefined;
@@ -89,7 +98,9 @@ export const notYetDue: Diagnose = (subject) => {
   const due = dueAfterEnd(subject.history, subject.facts);
   if (due === undefined) return undefined;
   const raised = last(subject.history, 'timeout:raised')?.toMs;
-  return { due, timeoutMs: raised ?? first(subject.history, 'run:started')?.terminalTimeoutMs ?? 0 };
+  const timeoutMs = raised ?? first(subject.history, 'run:started')?.terminalTimeoutMs ?? 0;
+  const after = now(subject);
+  return { due, timeoutMs, ...(after === undefined ? {} : visibilityValues(subject.history, after)) };
 };
 
 /** A new worker did take it up, and never brought it to its end. */
@@ -100,7 +111,7 @@ export const stuckAfterPickup: Diagnose = (subject) => {
   if (facts.end !== undefined || facts.terminal !== undefined || facts.successorDied !== undefined)
     return undefined;
   const held = after !== undefined && isHeldByAnother(facts, after);
-  if (facts.takeOver === undefined && !held) return undefined;
+  if ((facts.takeOver === undefined && !held) || takenAndLeft(subject) !== undefined) return undefined;
   if (after?.state === 'dead' || isOver(after)) return undefined;
   return { broker: describeBroker(after), progress: facts.versions.at(-1)?.values?.progress ?? null };
 };
@@ -108,9 +119,15 @@ export const stuckAfterPickup: Diagnose = (subject) => {
 /** The message waits, and nobody takes it. */
 export const nobodyListens: Diagnose = (subject) => {
   const { facts, history } = subject;
-  if (!isLost(subject) || facts.successorDied !== undefined || now(subject)?.state !== 'waiting')
-    return undefined;
-  return { connected: isSomebodyThere(history, facts) ? 1 : 0 };
+  const after = now(subject);
+  if (!isLost(subject) || facts.successorDied !== undefined || after?.state !== 'waiting') return undefined;
+  // What a worker has fetched and not begun waits too, and somebody listens.
+  if (after.owner !== null) return undefined;
+  const queues = after.facts?.['workerQueues'];
+  return {
+    connected: isSomebodyThere(history, facts) ? 1 : 0,
+    queues: queues === undefined ? null : String(queues),
+  };
 };
 
 export const deletedAtBoot: Diagnose = (subject) => {

@@ -1,4 +1,5 @@
 /** Why something was done twice, or by two at once. */
+import { effectAndMarkApart, fenceNotUnique, lockShorterThanWork, resumedTwice } from './claims.ts';
 import type { Diagnose } from './diagnosis.ts';
 import { valuesOf } from './ended-wrongly.ts';
 
@@ -6,7 +7,9 @@ export const effectsNotIdempotent: Diagnose = (subject) => {
   const repeated = subject.criteria
     .flatMap(({ evidence }) => evidence)
     .filter(({ code }) => code === 'effect-repeated');
-  return repeated.length === 0 ? undefined : { items: repeated.length };
+  const known = [effectAndMarkApart, fenceNotUnique, lockShorterThanWork, resumedTwice];
+  if (repeated.length === 0 || known.some((cause) => cause(subject) !== undefined)) return undefined;
+  return { items: repeated.length };
 };
 
 export const noFencing: Diagnose = (subject) => {

@@ -10,7 +10,7 @@ function whenFound(...codes: readonly string[]): Diagnose {
 
 export const startedAtReset = whenFound('started-at-changed', 'started-at-lost');
 export const completedAtMissing = whenFound('completed-at-missing');
-export const clockMixed = whenFound('timestamps-out-of-order');
+export const clockMixed = whenFound('timestamps-out-of-order', 'timestamp-shifted');
 export const resumedAsNewJob = whenFound('further-rows');
 export const childrenEnqueuedTwice = whenFound('further-children');
 

@@ -35,7 +35,7 @@ describe('settings', () => {
   it('a queue name that BullMQ refuses, a kind that is not there', async () => {
     const settings = labSettings('redis', 'redis://h', 'a:b');
     expect(await failure(openQueue(settings, labContext()))).toMatchObject({ code: 'queue-name-invalid' });
-    const later = { ...settings, kind: 'celery' } as const;
+    const later = { ...settings, kind: 'sql' } as const;
     expect(await failure(openQueue(later, labContext()))).toMatchObject({ code: 'queue-kind-unsupported' });
   });
 });

@@ -7,7 +7,7 @@ import { parse, toClientConfig } from 'pg-connection-string';
 import { environmentError, usageError, type UserError } from '../../core/errors.ts';
 import { brokerTimeout, errorCode, errorText, networkError, type BrokerName } from '../broker-errors.ts';
 import { within } from '../time-limit.ts';
-import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, CONNECTION_NAME } from './store.ts';
+import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, CONNECTION_NAME } from '../limits.ts';
 
 /**
  * A statement that waits for a lock is ended by the server at the request's time-out: definitely without effect. Only

@@ -2,7 +2,8 @@
 import type { Pool } from 'pg';
 
 import type { MessageState } from '../../core/event.ts';
-import { SEARCH_LIMIT, type Candidate } from './store.ts';
+import { SEARCH_LIMIT } from '../limits.ts';
+import type { Candidate } from './store.ts';
 
 /** Epoch times in ms, by the clock of the workers. */
 export interface PostgresReading {

@@ -5,6 +5,7 @@ import { escapeIdentifier, Pool, type QueryResultRow } from 'pg';
 import type { QueueSettings } from '../../config/settings.ts';
 import type { Connection } from '../../core/event.ts';
 import { environmentError, UserError } from '../../core/errors.ts';
+import { DEFAULT_REQUEST_TIMEOUT_MS } from '../limits.ts';
 import { errorText } from '../broker-errors.ts';
 import type { BrokerInfo, MessageRef, QueueContext, RunClock, Submission, SubmitOutcome } from '../queue.ts';
 import {
@@ -17,16 +18,10 @@ import {
   type PostgresTarget,
 } from './postgres-connection.ts';
 import { lookPostgres, type PostgresReading } from './postgres-look.ts';
-import type { Sent } from './reference.ts';
+import type { Sent } from '../reference.ts';
 import type { MessageFacts } from './stalled.ts';
 import { checkQueueName, refusedByBullmq } from './submit-errors.ts';
-import {
-  DEFAULT_REQUEST_TIMEOUT_MS,
-  isSecondMessage,
-  messageCount,
-  parsed,
-  type BullmqStore,
-} from './store.ts';
+import { isSecondMessage, messageCount, parsed, type BullmqStore } from './store.ts';
 
 /** PostgreSQL cuts application names here, in bytes. */
 const APPLICATION_NAME_BYTES = 63;

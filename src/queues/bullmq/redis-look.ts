@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 
 import type { MessageState } from '../../core/event.ts';
 import type { RedisKeys } from './redis-keys.ts';
-import { SEARCH_LIMIT } from './store.ts';
+import { SEARCH_LIMIT } from '../limits.ts';
+import { number, text, textList } from '../redis/values.ts';
 
 /** Durations in ms, counted from the moment of the reading; epoch times in ms by the worker's clock. */
 export interface RedisReading {
@@ -133,19 +134,6 @@ function hashOf(fields: unknown): RedisReading['hash'] {
     failedReason: failedReason ?? null,
     defa: defa ?? null,
   };
-}
-
-function text(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
-}
-
-export function number(value: unknown): number | null {
-  const parsed = typeof value === 'string' || typeof value === 'number' ? Number(value) : Number.NaN;
-  return Number.isFinite(parsed) ? parsed : null;
-}
-
-function textList(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string') : [];
 }
 
 /** PTTL: -2 no key, -1 no expiry. A lock without expiry is none of BullMQ's. */

@@ -4,29 +4,22 @@ import type { Redis } from 'ioredis';
 
 import type { QueueSettings } from '../../config/settings.ts';
 import type { Connection } from '../../core/event.ts';
-import { environmentError, UserError } from '../../core/errors.ts';
-import { errorText } from '../broker-errors.ts';
 import type { BrokerInfo, MessageRef, QueueContext, RunClock, Submission, SubmitOutcome } from '../queue.ts';
-import type { Sent } from './reference.ts';
-import { pingRedis } from './redis-ping.ts';
-import {
-  connectError,
-  isConnectionLost,
-  isNotSent,
-  RedisConnection,
-  replyError,
-} from './redis-connection.ts';
+import { DEFAULT_REQUEST_TIMEOUT_MS } from '../limits.ts';
+import type { Sent } from '../reference.ts';
+import { askRedis, connectionLost, uncertainty } from '../redis/ask.ts';
+import { isClientListForbidden, readClientList } from '../redis/client-list.ts';
+import { pingRedis } from '../redis/ping.ts';
+import { isNotSent, RedisConnection, replyError } from '../redis/connection.ts';
 import { REMOVE_BOOKKEEPING, redisKeys, type RedisKeys } from './redis-keys.ts';
-import { lookRedis, number, type RedisReading } from './redis-look.ts';
+import { number } from '../redis/values.ts';
+import { lookRedis, type RedisReading } from './redis-look.ts';
 import type { MessageFacts } from './stalled.ts';
 import { checkQueueName, refusedByBullmq } from './submit-errors.ts';
-import {
-  DEFAULT_REQUEST_TIMEOUT_MS,
-  isSecondMessage,
-  messageCount,
-  parsed,
-  type BullmqStore,
-} from './store.ts';
+import { isSecondMessage, messageCount, parsed, type BullmqStore } from './store.ts';
+
+/** What BullMQ recommends. */
+const BULLMQ = { library: 'BullMQ', recommendedVersion: '6.2.0' } as const;
 
 const EVENTS_PAGE = 1_000;
 
@@ -57,7 +50,7 @@ class RedisStore implements BullmqStore {
   }
 
   async ping(): Promise<BrokerInfo> {
-    return this.#ask((client) => pingRedis(client, this.#connection.broker));
+    return this.#ask((client) => pingRedis(client, this.#connection.broker, BULLMQ));
   }
 
   async consumers(): Promise<readonly Connection[] | null> {
@@ -69,7 +62,7 @@ class RedisStore implements BullmqStore {
           this.#settings.name,
         );
       } catch (error) {
-        if (isForbidden(error)) return null;
+        if (isClientListForbidden(error)) return null;
         throw error;
       }
     });
@@ -154,16 +147,8 @@ class RedisStore implements BullmqStore {
     this.#connection.close();
   }
 
-  async #ask<T>(work: (client: Redis) => Promise<T>): Promise<T> {
-    const client = await this.#connection.client();
-    try {
-      return await work(client);
-    } catch (error) {
-      if (error instanceof UserError) throw error;
-      throw isNotSent(error) || isConnectionLost(error)
-        ? connectionLost(this.#connection, error)
-        : connectError(this.#connection.broker, error);
-    }
+  #ask<T>(work: (client: Redis) => Promise<T>): Promise<T> {
+    return askRedis(this.#connection, work);
   }
 
   async #count(client: Redis, message: MessageRef, reading: RedisReading): Promise<number | null> {
@@ -201,37 +186,12 @@ class RedisStore implements BullmqStore {
   }
 }
 
-/**
- * Lines of CLIENT LIST are `id=3 addr=127.0.0.1:51234 … name=bull:ZXh0cmFjdGlvbg== …`. A worker names its blocking
- * connection alone, so one is one worker.
- */
+/** A worker names its blocking connection alone, so one is one worker. */
 function workerConnections(list: string, prefix: string, queueName: string): readonly Connection[] {
   const unnamed = `${prefix}:${Buffer.from(queueName).toString('base64')}`;
-  return list
-    .split('\n')
-    .map((line) => Object.fromEntries(line.trim().split(' ').map(keyAndValue)))
-    .filter(({ name }) => name === unnamed || name?.startsWith(`${unnamed}:w:`))
-    .map(({ id = '', name = '', addr = '' }) => {
-      const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(addr) ?? [];
-      const isSocket = addr.startsWith('/');
-      return {
-        id,
-        name,
-        address: isSocket ? null : (host ?? null),
-        port: isSocket || port === undefined ? null : Number(port),
-        pid: null,
-      };
-    });
-}
-
-function keyAndValue(part: string): [string, string] {
-  const at = part.indexOf('=');
-  return [part.slice(0, at), part.slice(at + 1)];
-}
-
-/** Managed servers forbid or rename CLIENT. */
-function isForbidden(error: unknown): boolean {
-  return /^NOPERM|unknown (sub)?command/i.test(errorText(error));
+  return readClientList(list)
+    .filter(({ name }) => name === unnamed || name.startsWith(`${unnamed}:w:`))
+    .map(({ id, name, address, port, pid }) => ({ id, name, address, port, pid }));
 }
 
 /** Pages through the stream: it holds some 10,000 entries at most, unless configured otherwise. */
@@ -251,30 +211,6 @@ function names(fields: readonly string[], id: string): boolean {
   return fields.some((field, index) => index % 2 === 0 && field === 'jobId' && fields[index + 1] === id);
 }
 
-/** Why nobody knows whether the message was taken; `null` if it was definitely not. */
-function uncertainty(connection: RedisConnection, error: unknown): string | null {
-  if (isNotSent(error)) return null;
-  if (errorText(error) === 'Command timed out') return 'Redis did not answer in time.';
-  if (isConnectionLost(error)) return 'The connection to Redis was lost before its answer came.';
-  if (
-    error instanceof Error &&
-    error.name === 'ReplyError' &&
-    replyError(connection.broker, error) === null
-  ) {
-    return `Redis broke off while it added the message: ${error.message}`;
-  }
-  return null;
-}
-
 function refusal(connection: RedisConnection, error: unknown): unknown {
   return replyError(connection.broker, error) ?? refusedByBullmq(error);
-}
-
-function connectionLost(connection: RedisConnection, cause?: unknown): UserError {
-  return environmentError(
-    'broker-connection-lost',
-    `The connection to Redis at ${connection.broker.address} was lost.`,
-    'Check that the server is alive.',
-    cause,
-  );
 }

@@ -1,19 +1,8 @@
 /** What BullMQ's two stores, Redis and PostgreSQL, each have to do. */
 import type { Connection } from '../../core/event.ts';
 import type { BrokerInfo, MessageRef, Submission, SubmitOutcome } from '../queue.ts';
-import { refersTo, type Sent } from './reference.ts';
+import { refersTo, type Sent } from '../reference.ts';
 import type { MessageFacts } from './stalled.ts';
-
-/** The name of our connections: no worker's, so that nobody takes them for consumers. */
-export const CONNECTION_NAME = 'verify-restart';
-
-export const CONNECT_TIMEOUT_MS = 5_000;
-export const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
-/** How long a polite goodbye may take before the connection is cut. */
-export const CLOSE_TIMEOUT_MS = 500;
-
-/** How many unfinished messages are searched for further ones of a job. */
-export const SEARCH_LIMIT = 1_000;
 
 export interface BullmqStore extends AsyncDisposable {
   ping(): Promise<BrokerInfo>;

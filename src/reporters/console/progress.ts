@@ -245,6 +245,7 @@ function title(
 }
 
 function queueTitle({ queue, backend }: TargetSummary): string {
+  if (queue === 'celery') return backend === 'rabbitmq' ? 'Celery on RabbitMQ' : 'Celery on Redis';
   if (queue !== 'bullmq') return queue;
   return backend === 'postgres' ? 'BullMQ on PostgreSQL' : 'BullMQ on Redis';
 }

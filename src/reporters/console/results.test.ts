@@ -97,7 +97,7 @@ test('not verified: what failed, why, the cause, the remedy, where to look, how 
     '           broker counts it as finished',
     '',
     ' cause     the message was acknowledged before the work was done',
-    '           before the strike the broker already counted the job as finished; the',
+    '           before the strike the broker already counted the job as finished, the',
     '           row was at 20 %',
     ' remedy    acknowledge after the last write: await the work in the handler',
     '           (BullMQ), set acks_late (Celery)',

@@ -4,15 +4,23 @@ import type { Redis } from 'ioredis';
 import { environmentError } from '../../core/errors.ts';
 import { errorText, type BrokerName } from '../broker-errors.ts';
 import type { BrokerInfo } from '../queue.ts';
-import { readOnly } from './redis-connection.ts';
+import { readOnly } from './connection.ts';
 
 /** LPOS, by which messages are found, came with this version. */
 const OLDEST_VERSION = '6.0.6';
-/** What BullMQ recommends. */
-const RECOMMENDED_VERSION = '6.2.0';
+
+/** Which version the queue's own library asks for. */
+export interface RedisWish {
+  readonly library: string;
+  readonly recommendedVersion: string;
+}
 
 /** @throws UserError `broker-loading`, `broker-read-only`, `broker-too-old`; errors of the connection as they come. */
-export async function pingRedis(client: Redis, broker: BrokerName): Promise<BrokerInfo> {
+export async function pingRedis(
+  client: Redis,
+  broker: BrokerName,
+  wish: RedisWish | null,
+): Promise<BrokerInfo> {
   const info = await readInfo(client);
   if (info === null) {
     return { server: 'Redis', address: broker.address, warnings: [] };
@@ -31,12 +39,14 @@ export async function pingRedis(client: Redis, broker: BrokerName): Promise<Brok
     throw environmentError(
       'broker-too-old',
       `${server} at ${broker.address} is too old.`,
-      `Redis ${OLDEST_VERSION} or newer is needed, ${RECOMMENDED_VERSION} or newer is what BullMQ recommends.`,
+      `Redis ${OLDEST_VERSION} or newer is needed${wish === null ? '' : `, ${wish.recommendedVersion} or newer is what ${wish.library} recommends`}.`,
     );
   }
   const warnings: string[] = [];
-  if (isOlder(version, RECOMMENDED_VERSION)) {
-    warnings.push(`${server} is older than ${RECOMMENDED_VERSION}, the version that BullMQ recommends.`);
+  if (wish !== null && isOlder(version, wish.recommendedVersion)) {
+    warnings.push(
+      `${server} is older than ${wish.recommendedVersion}, the version that ${wish.library} recommends.`,
+    );
   }
   const policy = info.get('maxmemory_policy');
   if (policy !== undefined && policy !== 'noeviction') {

@@ -4,7 +4,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { environmentError, usageError, type UserError } from '../../core/errors.ts';
 import { brokerTimeout, errorText, networkError, type BrokerName } from '../broker-errors.ts';
 import { within } from '../time-limit.ts';
-import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, CONNECTION_NAME } from './store.ts';
+import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, CONNECTION_NAME } from '../limits.ts';
 
 const DEFAULT_URL = 'redis://127.0.0.1:6379';
 const OPTION = '--broker-url';

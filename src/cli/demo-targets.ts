@@ -1,0 +1,115 @@
+/** What the demo can verify: the bundled targets, each with its worker's command and what it is said to be. */
+import type { UserConfig } from '../config/define-config.ts';
+import { suggestion } from '../config/choice.ts';
+import { environmentError, usageError } from '../core/errors.ts';
+import { findCeleryPython, PYTHON_PACKAGES } from '../embedded/python.ts';
+import { packagePath } from './package-info.ts';
+import { quote } from './shell-words.ts';
+
+export interface DemoChoice {
+  /** Where BullMQ keeps its queue. */
+  readonly backend: 'redis' | 'postgres';
+  /** One of the target's broken workers; `null`: the sound one. */
+  readonly broken: string | null;
+}
+
+export interface DemoTarget {
+  readonly queue: NonNullable<UserConfig['queue']>;
+  readonly workerCommand: string;
+  readonly needsRedis: boolean;
+  /** What the worker is told besides DATABASE_URL, given the broker's URL. */
+  readonly workerEnv: (brokerUrl: string) => Readonly<Record<string, string>>;
+  readonly brokerUrl: (redisUrl: string) => string;
+  readonly needsBullmqSchema: boolean;
+  readonly readyPattern: RegExp;
+  /** Settings that a demo has quicker than anybody's system. */
+  readonly settings: string;
+}
+
+/** Stands in until the server is there: a loopback address, so that nothing else can be meant. */
+const PLACEHOLDER_REDIS = 'redis://127.0.0.1:1';
+
+/** BullMQ's defaults are 30 s each: a demo of a minute would show the same. Said in the demo's output. */
+const LOCK_MS = 1_000;
+const STALLED_INTERVAL_MS = 500;
+const ITEM_MS = 200;
+
+/** Less than a worker takes to start, so that the new one finds due what the old one had; the default is an hour. */
+const VISIBILITY_S = 0.3;
+const CELERY_ITEM_MS = 500;
+
+const TARGETS: Readonly<Record<string, (choice: DemoChoice) => Promise<DemoTarget>>> = {
+  bullmq: bullmqTarget,
+  celery: celeryTarget,
+};
+
+/** Module of the Celery fixture by the name of what is broken. */
+const BROKEN_CELERY: Readonly<Record<string, string>> = {
+  'celery-defaults': 'broken.celery_defaults',
+  'not-idempotent': 'broken.not_idempotent',
+  'fence-missing': 'broken.fence_missing',
+};
+
+/** @throws UserError `unknown-value` for a name that is none; `celery-missing` where Python's packages are not there */
+export async function demoTarget(name: string, choice: DemoChoice): Promise<DemoTarget> {
+  const target = Object.hasOwn(TARGETS, name) ? TARGETS[name] : undefined;
+  if (target === undefined) throw unknown('--target', name, Object.keys(TARGETS));
+  return target(choice);
+}
+
+function bullmqTarget({ backend, broken }: DemoChoice): Promise<DemoTarget> {
+  if (broken !== null) throw unknown('--broken', broken, Object.keys(BROKEN_CELERY));
+  const worker = packagePath('dist', 'fixtures', 'extraction-service', 'worker.js');
+  const options = `--backend ${backend} --lock-duration ${LOCK_MS} --stalled-interval ${STALLED_INTERVAL_MS} --item-ms ${ITEM_MS}`;
+  return Promise.resolve({
+    queue: { kind: 'bullmq', backend, ...(backend === 'redis' ? { url: PLACEHOLDER_REDIS } : {}) },
+    workerCommand: `exec ${quote(process.execPath)} ${quote(worker)} ${options}`,
+    needsRedis: backend === 'redis',
+    workerEnv: (brokerUrl): Readonly<Record<string, string>> =>
+      backend === 'redis' ? { REDIS_URL: brokerUrl } : {},
+    brokerUrl: (redisUrl) => redisUrl,
+    needsBullmqSchema: backend === 'postgres',
+    readyPattern: /ready/,
+    settings: `BullMQ with lockDuration ${LOCK_MS} ms and stalledInterval ${STALLED_INTERVAL_MS} ms`,
+  });
+}
+
+async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
+  const app = broken === null ? 'app' : BROKEN_CELERY[broken];
+  if (app === undefined) throw unknown('--broken', broken ?? '', Object.keys(BROKEN_CELERY));
+  const python = await findCeleryPython();
+  if (python === null) {
+    throw environmentError(
+      'celery-missing',
+      'the Celery target needs Python with celery, redis, psycopg2 and pypdf, which are not all here',
+      `on Debian and Ubuntu: ${PYTHON_PACKAGES}; elsewhere: pip install "celery[redis]" psycopg2-binary pypdf`,
+    );
+  }
+  const folder = packagePath('fixtures', 'celery-service');
+  // Without mingle, gossip and heartbeat a worker starts a second sooner; the rest is as everybody has it.
+  const options =
+    '-l INFO -c 1 --prefetch-multiplier 4 --without-mingle --without-gossip --without-heartbeat';
+  return {
+    queue: { kind: 'celery', url: `${PLACEHOLDER_REDIS}/1` },
+    workerCommand: `exec ${quote(python)} -m celery --workdir ${quote(folder)} -A ${app} worker ${options}`,
+    needsRedis: true,
+    workerEnv: (brokerUrl) => ({
+      CELERY_BROKER_URL: brokerUrl,
+      CELERY_VISIBILITY_TIMEOUT: String(VISIBILITY_S),
+      EXTRACTION_ITEM_MS: String(CELERY_ITEM_MS),
+      PYTHONDONTWRITEBYTECODE: '1',
+    }),
+    brokerUrl: (redisUrl) => `${redisUrl}/1`,
+    needsBullmqSchema: false,
+    readyPattern: / ready\.$/,
+    settings: `Celery with visibility_timeout ${VISIBILITY_S} s`,
+  };
+}
+
+function unknown(option: string, value: string, known: readonly string[]): Error {
+  return usageError(
+    'unknown-value',
+    `${option} is ${JSON.stringify(value)}, which is none of its values`,
+    suggestion(value, known, 'known'),
+  );
+}

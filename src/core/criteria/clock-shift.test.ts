@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import type { Event, EventBody, RowValues } from '../event.ts';
+import { createHistory } from '../history.ts';
+import { restartFacts } from '../restart.ts';
+import { clockShifts } from './clock-shift.ts';
+
+const NOON = Date.parse('2026-03-01T12:00:00Z');
+
+/** A job that is made at noon, started a second later, and ended a second after that. */
+function shiftsOf(columns: Partial<RowValues>, offsetMs = 0) {
+  const row = (state: RowValues['state'], secondsLater: number, roles: readonly (keyof RowValues)[]) => ({
+    kind: 'row:version' as const,
+    job: 'j',
+    role: 'subject' as const,
+    source: 'trigger' as const,
+    operation: 'update' as const,
+    databaseAtMs: NOON + secondsLater * 1_000,
+    values: {
+      status: state,
+      state,
+      digest: String(secondsLater),
+      ...Object.fromEntries(roles.map((role) => [role, columns[role] ?? null])),
+    },
+  });
+  const bodies: EventBody[] = [
+    { kind: 'clock:measured', offsetMs, uncertaintyMs: 1 },
+    { kind: 'job:created', job: 'j', role: 'subject', status: 'pending', files: [] },
+    row('pending', 0, ['createdAt']),
+    row('processing', 1, ['createdAt', 'startedAt']),
+    row('completed', 2, ['createdAt', 'startedAt', 'completedAt']),
+  ];
+  const history = createHistory(bodies.map((body, seq): Event => ({ ...body, seq, atMs: seq })));
+  return clockShifts(history, restartFacts(history));
+}
+
+describe('with a zone', () => {
+  it('takes the right time, however it is written', () => {
+    const columns = {
+      createdAt: '2026-03-01T12:00:00+00:00',
+      startedAt: '2026-03-01T21:00:01+09:00',
+      completedAt: '2026-03-01T12:00:02Z',
+    };
+    expect(shiftsOf(columns)).toEqual([]);
+  });
+
+  it('finds local time that was written as UTC', () => {
+    const columns = { createdAt: '2026-03-01T12:00:00+00:00', startedAt: '2026-03-01T21:00:01+00:00' };
+    expect(shiftsOf(columns)).toEqual([{ code: 'timestamp-shifted', column: 'started_at', hours: 9 }]);
+  });
+
+  it('leaves a clock alone that is off by no zone', () => {
+    expect(shiftsOf({ startedAt: '2026-03-01T12:07:01+00:00' })).toEqual([]);
+  });
+});
+
+describe('without a zone', () => {
+  it('takes any convention that all columns keep', () => {
+    const columns = {
+      createdAt: '2026-03-01T21:00:00',
+      startedAt: '2026-03-01T21:00:01',
+      completedAt: '2026-03-01T21:00:02',
+    };
+    expect(shiftsOf(columns)).toEqual([]);
+  });
+
+  it('finds the one that differs, also by half an hour and also behind', () => {
+    const columns = {
+      createdAt: '2026-03-01T12:00:00',
+      startedAt: '2026-03-01T17:30:01',
+      completedAt: '2026-03-01T07:00:02',
+    };
+    expect(shiftsOf(columns)).toEqual([
+      { code: 'timestamp-shifted', column: 'started_at', hours: 5.5 },
+      { code: 'timestamp-shifted', column: 'completed_at', hours: -5 },
+    ]);
+  });
+
+  it('judges nothing where there is nothing to compare with', () => {
+    expect(shiftsOf({ startedAt: '2026-03-01T21:00:01' })).toEqual([]);
+  });
+});
+
+it('judges nothing against a database whose own clock is an hour off', () => {
+  expect(shiftsOf({ startedAt: '2026-03-01T13:00:01+00:00' }, -3_600_000)).toEqual([]);
+});

@@ -1,0 +1,43 @@
+/**
+ * Timestamps that were written in another time zone than the others: each is compared with the moment at which the
+ * server saw it written, so that a job that "started" nine hours from now shows even though the order is kept.
+ *
+ * What would fool it: a worker's clock that differs from the database's (then by no multiple of a quarter of an hour,
+ * which every zone is; and where the database's own clock is far from ours, nothing is judged), a column without a
+ * zone whose every value is in local time (then all are shifted alike, which is a convention and no fault).
+ */
+import { finding, type Finding } from '../findings.ts';
+import { first, type History } from '../history.ts';
+import type { RestartFacts } from '../restart.ts';
+import { parseTimestamp } from '../timestamps.ts';
+
+const QUARTER_MS = 15 * 60_000;
+const TOLERANCE_MS = 5_000;
+const COLUMNS = [
+  ['createdAt', 'created_at'],
+  ['startedAt', 'started_at'],
+  ['completedAt', 'completed_at'],
+] as const;
+
+export function clockShifts(history: History, facts: RestartFacts): readonly Finding[] {
+  const offsetMs = first(history, 'clock:measured')?.offsetMs ?? 0;
+  if (Math.abs(offsetMs) > QUARTER_MS / 2) return [];
+  const shifts = COLUMNS.flatMap(([role, column]) => {
+    const version = facts.changes.find(({ values }) => values?.[role] != null);
+    const text = version?.values?.[role];
+    if (version === undefined || text == null) return [];
+    const timestamp = parseTimestamp(text);
+    if (timestamp === null) return [];
+    return [{ column, zoned: timestamp.zoned, shiftMs: timestamp.epochMs - version.databaseAtMs }];
+  });
+  // With a zone there is one right time. Without, the column's own convention is the one of most values.
+  const convention = shifts.find(({ zoned, column }) => !zoned && column === 'created_at')?.shiftMs;
+  return shifts.flatMap(({ column, zoned, shiftMs }) => {
+    const against = zoned ? 0 : convention;
+    if (against === undefined) return [];
+    const differenceMs = shiftMs - against;
+    const quarters = Math.round(differenceMs / QUARTER_MS);
+    const isZone = quarters !== 0 && Math.abs(differenceMs - quarters * QUARTER_MS) < TOLERANCE_MS;
+    return isZone ? [finding('timestamp-shifted', { column, hours: quarters / 4 })] : [];
+  });
+}

@@ -1,0 +1,126 @@
+/**
+ * What becomes of a job on Celery. Its brokers keep no record of what has ended: a message that is gone was
+ * acknowledged, and when that was, and on whose account, is what tells the causes apart. A worker's own settings, as
+ * far as it has told them, come with the snapshots.
+ */
+import { describeBroker } from '../broker-words.ts';
+import { isTerminal, type QueueFacts } from '../event.ts';
+import { first, lastSnapshotBefore, rowBefore, type BrokerSnapshot, type History } from '../history.ts';
+import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
+
+export function isCelery(history: History): boolean {
+  return first(history, 'run:started')?.target.queue === 'celery';
+}
+
+/** The job stands where the restart left it, and nobody has it any more. */
+function isLostFor({ has, facts, history }: Case): boolean {
+  if (!isCelery(history) || facts.takeOver !== undefined) return false;
+  return has('picked-up-again', 'failed') || has('reached-terminal', 'failed');
+}
+
+function brokerNow({ facts }: Case): BrokerSnapshot | undefined {
+  return lastSnapshotBefore(facts.snapshots);
+}
+
+/** What the workers have told, the newest word on each. */
+function toldBy({ facts }: Case): QueueFacts {
+  return Object.assign({}, ...facts.snapshots.map((snapshot) => snapshot.facts ?? {})) as QueueFacts;
+}
+
+function saidByWorker({ history }: Case, pattern: RegExp): string | undefined {
+  return history.of('note').find(({ code, text }) => code === 'worker-line' && pattern.test(text))?.text;
+}
+
+function settingsOf(subject: Case): DiagnosisValues {
+  const told = toldBy(subject);
+  const asText = (value: QueueFacts[string] | undefined): string | null =>
+    value === undefined ? null : String(value);
+  return {
+    pool: asText(told['pool']),
+    acksLate: asText(told['acksLate']),
+    rejectOnWorkerLost: asText(told['rejectOnWorkerLost']),
+  };
+}
+
+/** While a worker was at work the broker kept nothing of the job: Celery's default, acknowledged on receipt. */
+export const ackedOnReceipt: Diagnose = (subject) => {
+  if (!isLostFor(subject) || brokerNow(subject)?.state !== 'gone') return undefined;
+  const { before, brokerBefore } = subject.facts;
+  if (before?.state !== 'processing') return undefined;
+  const seen = brokerBefore?.state === 'gone';
+  const told = brokerBefore?.state === 'unknown' && toldBy(subject)['acksLate'] === false;
+  if (!seen && !told) return undefined;
+  return { celery: 1, progress: before.progress ?? null, ...settingsOf(subject) };
+};
+
+/** A child of the pool died, and its parent acknowledged the job as a failure. */
+export const childDeathAcked: Diagnose = (subject) => {
+  if (!isLostFor(subject) || brokerNow(subject)?.state !== 'gone') return undefined;
+  const line = saidByWorker(subject, /WorkerLostError/);
+  if (line === undefined || subject.facts.brokerBefore?.state === 'gone') return undefined;
+  return { line, reach: subject.facts.faults[0]?.reach ?? null, ...settingsOf(subject) };
+};
+
+/** It was held before the polite stop, and acknowledged by the worker that was leaving. */
+export const ackedOnShutdown: Diagnose = (subject) => {
+  if (!isLostFor(subject) || brokerNow(subject)?.state !== 'gone') return undefined;
+  if (childDeathAcked(subject) !== undefined) return undefined;
+  const { before, brokerBefore, faults } = subject.facts;
+  const fault = faults[0];
+  const polite = fault !== undefined && fault.signal !== null && fault.signal !== 'SIGKILL';
+  const held = brokerBefore?.state === 'active' || brokerBefore?.state === 'unknown';
+  if (!polite || !held || before?.state !== 'processing') return undefined;
+  return { signal: fault.signal, reach: fault.reach, ...settingsOf(subject) };
+};
+
+/** It waited in the queue, nobody ever began with it, and it is gone. */
+export const lostInShutdownWindow: Diagnose = (subject) => {
+  if (!isLostFor(subject) || brokerNow(subject)?.state !== 'gone') return undefined;
+  if (taskNotRegistered(subject) !== undefined) return undefined;
+  const row = rowBefore(subject.facts.versions);
+  const neverBegun = !subject.facts.changes.some((version) => version.values?.state === 'processing');
+  return row?.state === 'pending' && neverBegun ? {} : undefined;
+};
+
+/** No worker knows the task: its message is dropped. */
+export const taskNotRegistered: Diagnose = (subject) => {
+  if (!isCelery(subject.history)) return undefined;
+  const line = saidByWorker(subject, /unregistered task/i);
+  const row = rowBefore(subject.facts.versions);
+  if (line === undefined || row == null || isTerminal(row.state)) return undefined;
+  return { line, task: first(subject.history, 'run:started')?.target.task ?? '' };
+};
+
+/** The retry lies in a worker's memory, and its message with the one that died. */
+export const retryInMemory: Diagnose = (subject) => {
+  const { brokerBefore, before } = subject.facts;
+  if (!isCelery(subject.history) || brokerBefore?.state !== 'delayed') return undefined;
+  const now = brokerNow(subject);
+  const row = rowBefore(subject.facts.versions);
+  if (row == null || isTerminal(row.state) || now === undefined || now.state === 'waiting') return undefined;
+  return { retries: before?.retryCount ?? null, broker: describeBroker(now) };
+};
+
+/** Handed out again while its worker was still at it: the visibility timeout ran out before the job had ended. */
+export const visibilityShorterThanWork: Diagnose = (subject) => {
+  if (!isCelery(subject.history)) return undefined;
+  const visibilityMs = Number(toldBy(subject)['visibilityTimeoutMs']);
+  const twice = subject.found('older-wrote-after-newer') || subject.found('older-claim-returned');
+  const { changes, terminal } = subject.facts;
+  const began = changes.find((version) => version.values?.state === 'processing');
+  const tookMs = began === undefined ? 0 : (terminal ?? changes.at(-1) ?? began).atMs - began.atMs;
+  return twice && visibilityMs < tookMs ? { visibilityMs, tookMs } : undefined;
+};
+
+/** For a job that is not due yet: when the visibility timeout ends, by the clock of the run's beginning. */
+export function visibilityValues(history: History, snapshot: BrokerSnapshot): DiagnosisValues {
+  const visibilityMs = snapshot.facts?.['visibilityTimeoutMs'];
+  const startedAt = first(history, 'run:started')?.startedAt;
+  if (snapshot.lockUntilMs === null || typeof visibilityMs !== 'number' || startedAt === undefined) return {};
+  const due = new Date(Date.parse(startedAt) + snapshot.lockUntilMs);
+  return {
+    visibilityMs,
+    told: snapshot.facts?.['visibilityTimeoutTold'] === true ? 1 : 0,
+    dueAt: `${due.toISOString().slice(0, 19).replace('T', ' ')} UTC`,
+  };
+}

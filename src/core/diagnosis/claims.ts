@@ -1,0 +1,212 @@
+/**
+ * Causes that show in who claimed what: the claims of the subject, those of its neighbours, and the order in which the
+ * files were done. Where a table names the claim (owner, task id) or counts the pick-ups, they are told apart by that.
+ */
+import { firstClaimAfter, claimIn, claimsWithin } from '../claims.ts';
+import { effectsOf } from '../effects.ts';
+import { isTerminal } from '../event.ts';
+import { changesOf, jobInRole, lastSnapshotBefore, type RowVersion } from '../history.ts';
+import type { Case, Diagnose } from './diagnosis.ts';
+
+/** The job was not brought to its end, and nobody says that it is yet to come. */
+function isLost({ has }: Case): boolean {
+  return has('picked-up-again', 'failed') || has('reached-terminal', 'failed');
+}
+
+function isUntouched(subject: Case): boolean {
+  return isLost(subject) && subject.facts.takeOver === undefined;
+}
+
+function witness({ history }: Case, role: 'witness-ended' | 'witness-waiting'): readonly RowVersion[] {
+  const job = jobInRole(history, role);
+  return job === undefined ? [] : changesOf(history, job);
+}
+
+/** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
+export const staleLock: Diagnose = (subject) => {
+  const { successor, successorDied, gone } = subject.facts;
+  if (!isUntouched(subject) || successor === undefined || gone === undefined) return undefined;
+  if (successorDied !== undefined) return undefined;
+  const waiting = witness(subject, 'witness-waiting');
+  const now = waiting.at(-1)?.values;
+  const untouched = waiting.every((version) => version.seq < gone.seq);
+  return now?.state === 'pending' && untouched ? { incarnation: successor.incarnation } : undefined;
+};
+
+/** After everything was judged one more worker was started, and that one took it. */
+export const loadedAtBootOnly: Diagnose = (subject) => {
+  const took = subject.history.of('note').some(({ code }) => code === 'next-boot-took-it');
+  return took && isLost(subject) ? {} : undefined;
+};
+
+/** What names the claim named the worker for other jobs too, and the new worker goes by another name. */
+export const claimTiedToName: Diagnose = (subject) => {
+  if (!isUntouched(subject)) return undefined;
+  const { before, struck, attribute } = subject.facts;
+  const name = claimIn(before);
+  if (name === null) return undefined;
+  const others = [...witness(subject, 'witness-ended'), ...witness(subject, 'witness-waiting')];
+  const usedTwice = others.some(({ values }) => claimIn(values) === name);
+  const newName = others
+    .filter((version) => (attribute(version)?.incarnation ?? 0) > struck)
+    .map(({ values }) => claimIn(values))
+    .find((claim) => claim !== null && claim !== name);
+  return usedTwice && newName !== undefined ? { name, newName } : undefined;
+};
+
+/** It failed once, was to be retried, and with the worker the retry was gone. */
+export const retryInMemory: Diagnose = (subject) =>
+  isLost(subject) && subject.found('retry-never-came') ? {} : undefined;
+
+/** It was asked to stop, did not within the grace period, was killed, and then nobody took the job. */
+export const graceShorterThanDrain: Diagnose = (subject) => {
+  const { faults, struck } = subject.facts;
+  if (!isLost(subject)) return undefined;
+  const own = faults.filter(({ incarnation }) => incarnation === struck);
+  const asked = own.find(({ signal }) => signal !== 'SIGKILL');
+  const killed = own.find(
+    ({ signal, seq }) => signal === 'SIGKILL' && asked !== undefined && seq > asked.seq,
+  );
+  return asked === undefined || killed === undefined ? undefined : { afterMs: killed.atMs - asked.atMs };
+};
+
+/** The neighbour that waited was taken by the worker that was asked to stop, and never given back. */
+export const lostInShutdownWindow: Diagnose = (subject) => {
+  const { faults, struck, attribute } = subject.facts;
+  if (!subject.found('waiting-witness-stuck') || faults[0] === undefined) return undefined;
+  const last = witness(subject, 'witness-waiting').at(-1);
+  if (last?.values?.state !== 'processing' || faults[0].signal === 'SIGKILL') return undefined;
+  return attribute(last)?.incarnation === struck ? { incarnation: struck } : undefined;
+};
+
+/** Handed out again, perhaps again and again, and not a step of work was done. */
+export const takenAndLeft: Diagnose = (subject) => {
+  const { brokerBefore, before, gone, changes } = subject.facts;
+  const now = lastSnapshotBefore(subject.facts.snapshots);
+  if (!isLost(subject) || gone === undefined || now?.state !== 'active') return undefined;
+  if (brokerBefore?.deliveries == null || now.deliveries == null) return undefined;
+  const again = now.deliveries - brokerBefore.deliveries;
+  const worked = changes.some(
+    ({ seq, values }) => seq > gone.seq && (values?.progress ?? 0) > (before?.progress ?? 0),
+  );
+  // One pick-up that stands still is a run that hangs; several are a worker that does not go on.
+  return again >= 2 && !worked ? { deliveries: now.deliveries } : undefined;
+};
+
+/** The old worker, asked to stop, wrote the end of a job that it had not done. */
+export const completedOnShutdown: Diagnose = (subject) => {
+  const ended = endByOld(subject);
+  return ended?.values?.state === 'completed' && missingOf(subject).length > 0
+    ? { progress: subject.facts.before?.progress ?? null }
+    : undefined;
+};
+
+const CLOSED =
+  /\b(?:closed|destroyed|terminated|not (?:open|queryable))\b|after calling end|shut(?:ting)?[ -]?down|ECONNRESET/i;
+
+/** The old worker failed its job after the signal, for want of something that it had closed itself. */
+export const closedBeforeDrained: Diagnose = (subject) => {
+  const error = endByOld(subject)?.values;
+  return error?.state === 'failed' && CLOSED.test(error.error ?? '') && !/stopp?ed/i.test(error.error ?? '')
+    ? { error: (error.error ?? '').slice(0, 200) }
+    : undefined;
+};
+
+function endByOld({ facts }: Case): RowVersion | undefined {
+  const { terminal, begun, struck, attribute } = facts;
+  if (terminal === undefined || begun === undefined || terminal.seq < begun.seq) return undefined;
+  return attribute(terminal)?.incarnation === struck ? terminal : undefined;
+}
+
+interface ItemOrder {
+  readonly files: readonly string[];
+  /** How many were noted as done when the old worker was gone; `null`: the table does not tell. */
+  readonly noted: number | null;
+}
+
+function orderOf({ history, facts }: Case): ItemOrder {
+  const files = history.of('job:created').find(({ job }) => job === facts.job)?.files ?? [];
+  const progress = (facts.afterGone?.values ?? facts.before)?.progress;
+  return { files, noted: progress == null ? null : Math.round((progress * files.length) / 100) };
+}
+
+function missingOf({ history, facts }: Case): readonly string[] {
+  return facts.changes.at(-1)?.values?.state === 'completed'
+    ? (effectsOf(history, facts.job)?.missing ?? [])
+    : [];
+}
+
+/** Just the file in hand is there twice (its effect came before its mark), or not at all (its mark came first). */
+export const effectAndMarkApart: Diagnose = (subject) => {
+  const { files, noted } = orderOf(subject);
+  if (noted === null || subject.found('progress-went-down') || claimsWithin(subject.facts).length > 0) {
+    return undefined;
+  }
+  const [missing, ...furtherMissing] = missingOf(subject);
+  const effects = effectsOf(subject.history, subject.facts.job);
+  const [repeated, ...furtherRepeated] = effects?.repeated ?? [];
+  const twice = repeated !== undefined && furtherRepeated.length === 0 && repeated.item === files[noted];
+  const never =
+    missing !== undefined && furtherMissing.length === 0 && noted > 0 && missing === files[noted - 1];
+  if (twice === never) return undefined;
+  return { item: twice ? repeated.item : (missing ?? ''), times: twice ? repeated.count : 0 };
+};
+
+/** A file that was not noted as done was passed over, and later ones were done. */
+export const resumedPastWork: Diagnose = (subject) => {
+  const { files, noted } = orderOf(subject);
+  const missing = new Set(missingOf(subject));
+  if (missing.size === 0 || noted === null || endByOld(subject) !== undefined) return undefined;
+  const passed = files.findIndex((file, index) => index >= noted && missing.has(file));
+  if (passed === -1 || subject.facts.takeOver === undefined) return undefined;
+  return files.slice(passed).some((file) => !missing.has(file)) ? { item: files[passed] ?? '' } : undefined;
+};
+
+/** Nothing was done any more from some file on, and the job was completed all the same. */
+export const errorSwallowed: Diagnose = (subject) => {
+  const { files, noted } = orderOf(subject);
+  const missing = new Set(missingOf(subject));
+  if (missing.size === 0 || endByOld(subject) !== undefined) return undefined;
+  const { terminal, struck, attribute } = subject.facts;
+  if (terminal === undefined || (attribute(terminal)?.incarnation ?? struck) === struck) return undefined;
+  const from = files.findIndex((file) => missing.has(file));
+  if (noted !== null && from < noted) return undefined;
+  return files.slice(from).every((file) => missing.has(file)) ? { items: missing.size } : undefined;
+};
+
+/** Claimed again by the same process while its own run was still going on, and by the same name. */
+export const fenceNotUnique: Diagnose = (subject) => {
+  if (!isDoneTwice(subject)) return undefined;
+  const same = claimsWithin(subject.facts).find(({ before, after }) => before !== null && before === after);
+  return same === undefined ? undefined : { claim: same.after };
+};
+
+/** Claimed again while the run that held it was alive: its lock had ended before the work. */
+export const lockShorterThanWork: Diagnose = (subject) => {
+  if (!isDoneTwice(subject)) return undefined;
+  const again = claimsWithin(subject.facts).find(
+    ({ beforeLeaseMs }) => beforeLeaseMs === null || beforeLeaseMs >= 0,
+  );
+  return again === undefined ? undefined : { incarnation: again.incarnation };
+};
+
+/** Two claims by the new worker, the first while the dead one's claim was still running: two ways of recovery. */
+export const resumedTwice: Diagnose = (subject) => {
+  const { facts } = subject;
+  const { gone, struck } = facts;
+  if (!isDoneTwice(subject) || gone === undefined) return undefined;
+  const own = claimsWithin(facts).find(({ incarnation }) => incarnation > struck);
+  const first = firstClaimAfter(facts, gone.seq);
+  if (own === undefined || first === null || first.beforeLeaseMs === null) return undefined;
+  return first.beforeLeaseMs < 0 ? { incarnation: own.incarnation } : undefined;
+};
+
+function isDoneTwice(subject: Case): boolean {
+  return subject.found('effect-repeated') || subject.has('single-writer', 'failed');
+}
+
+/** Whether a job that had ended otherwise than it should was ended by the worker that was asked to stop. */
+export function endedOnShutdown(subject: Case): boolean {
+  const state = endByOld(subject)?.values?.state;
+  return state !== undefined && state !== 'completed' && isTerminal(state);
+}

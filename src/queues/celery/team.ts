@@ -1,0 +1,113 @@
+/** The workers as they have told of themselves by remote control; what one has told is remembered when it is gone. */
+import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { QueueFacts } from '../../core/event.ts';
+import { DEFAULT_VISIBILITY_TIMEOUT_MS } from './recovery.ts';
+import {
+  askForFacts,
+  findHolder,
+  type HolderAnswer,
+  type RemoteControl,
+  type WorkerFacts,
+} from './remote-control.ts';
+
+/** An idle worker answers within 10 ms; one that is busy in its only thread does not answer at all. */
+const ANSWER_LIMIT_MS = 150;
+/** A worker hears remote control a moment before or after it takes its first message. */
+const LEARN_LIMIT_MS = 500;
+/** A holder is asked for no more often than this. */
+const HOLDER_FRESH_MS = 150;
+const SILENT_FRESH_MS = 1_000;
+const NOBODY: HolderAnswer = { held: null, answered: [] };
+
+export class Team {
+  readonly #remote: RemoteControl;
+  readonly #facts = new Map<string, WorkerFacts>();
+  #holder: { readonly id: string; readonly answer: Promise<HolderAnswer>; freshUntilMs: number } | null =
+    null;
+
+  constructor(remote: RemoteControl) {
+    this.#remote = remote;
+  }
+
+  /**
+   * Asks who is there, until so many (of those that consume a queue) have answered or the time is over.
+   * @returns those that answered
+   */
+  async learn(wanted: number, queueName?: string): Promise<readonly WorkerFacts[]> {
+    const deadline = performance.now() + LEARN_LIMIT_MS;
+    let answered: ReadonlyMap<string, WorkerFacts> = new Map();
+    do {
+      answered = await askForFacts(this.#remote, ANSWER_LIMIT_MS).catch(() => new Map<string, WorkerFacts>());
+      for (const [host, facts] of answered) this.#facts.set(host, facts);
+      const counted = [...answered.values()].filter(
+        (facts) => queueName === undefined || consumes(facts, queueName),
+      );
+      if (counted.length >= wanted) break;
+      await pause(20);
+    } while (performance.now() < deadline);
+    return [...answered.values()];
+  }
+
+  /** Who has the task, of those that answer: a solo worker answers when it has nothing to do. */
+  holder(id: string): Promise<HolderAnswer> {
+    const before = this.#holder;
+    if (before?.id === id && performance.now() < before.freshUntilMs) return before.answer;
+    const answer = findHolder(this.#remote, id, ANSWER_LIMIT_MS).catch(() => NOBODY);
+    const asked = { id, answer, freshUntilMs: performance.now() + HOLDER_FRESH_MS };
+    this.#holder = asked;
+    void this.#slowDown(asked);
+    return answer;
+  }
+
+  /** Questions to a worker that is busy pile up with it. */
+  async #slowDown(asked: { readonly answer: Promise<HolderAnswer>; freshUntilMs: number }): Promise<void> {
+    const { answered } = await asked.answer;
+    if (answered.length === 0) asked.freshUntilMs = performance.now() + SILENT_FRESH_MS;
+  }
+
+  /** How many of these workers consume the queue, as far as they have said. */
+  consumersAmong(hosts: readonly string[], queueName: string): number {
+    return hosts.filter((host) => {
+      const facts = this.#facts.get(host);
+      return facts === undefined || consumes(facts, queueName);
+    }).length;
+  }
+
+  get isKnown(): boolean {
+    return this.#facts.size > 0;
+  }
+
+  get visibilityTimeoutMs(): { readonly ms: number; readonly told: boolean } {
+    const told = [...this.#facts.values()].findLast((facts) => facts.visibilityTimeoutMs !== null);
+    return told?.visibilityTimeoutMs == null
+      ? { ms: DEFAULT_VISIBILITY_TIMEOUT_MS, told: this.#facts.size > 0 }
+      : { ms: told.visibilityTimeoutMs, told: true };
+  }
+
+  /** What the workers have said of the task. */
+  factsOf(task: string): QueueFacts {
+    const workers = [...this.#facts.values()];
+    const told = workers.findLast(({ tasks }) => tasks.has(task));
+    const taskFacts = told?.tasks.get(task);
+    const queues = [...new Set(workers.flatMap((facts) => facts.queues ?? []))];
+    const pool = (told ?? workers.at(-1))?.pool;
+    return {
+      ...(pool == null ? {} : { pool }),
+      ...(workers.length === 0 ? {} : { registered: told !== undefined }),
+      ...(queues.length === 0 ? {} : { workerQueues: queues.join(', ') }),
+      ...(taskFacts?.acksLate == null ? {} : { acksLate: taskFacts.acksLate }),
+      ...(taskFacts?.rejectOnWorkerLost == null ? {} : { rejectOnWorkerLost: taskFacts.rejectOnWorkerLost }),
+    };
+  }
+}
+
+/** Whether a worker consumes the queue; one that has not said so may. */
+export function consumes({ queues }: WorkerFacts, queueName: string): boolean {
+  return queues?.includes(queueName) ?? true;
+}
+
+/** The worker's process, where its node name says that it is on this machine. In a container it would be another's. */
+export function localPid({ host, pid }: WorkerFacts): number | null {
+  return pid !== null && pid > 1 && host.endsWith(`@${hostname()}`) ? pid : null;
+}

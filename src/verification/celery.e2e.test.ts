@@ -1,0 +1,120 @@
+/** The system that Celery users have: a real worker on Redis and on RabbitMQ, restarted in the middle of a job. */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openCeleryBench, type CeleryBench, type CeleryRun } from '../testing/celery-run.ts';
+import { CELERY_PYTHON } from '../testing/celery-worker.ts';
+import { HAS_RABBITMQ, startTestRabbitmq } from '../testing/rabbitmq.ts';
+import { REDIS_SERVER, startTestRedis, type TestServer } from '../testing/servers.ts';
+import type { Verification } from './verify.ts';
+
+const here = CELERY_PYTHON !== null && HAS_RABBITMQ && REDIS_SERVER !== null;
+
+describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
+  let bench: CeleryBench;
+  let servers: Readonly<Record<'redis' | 'rabbitmq', TestServer>>;
+  beforeAll(async () => {
+    const [opened, redis, rabbitmq] = await Promise.all([
+      openCeleryBench(),
+      startTestRedis(),
+      startTestRabbitmq(),
+    ]);
+    bench = opened;
+    servers = { redis, rabbitmq };
+  });
+  afterAll(async () => {
+    await Promise.all([bench[Symbol.asyncDispose](), servers.redis.stop(), servers.rabbitmq.stop()]);
+  });
+
+  const run = (broker: 'redis' | 'rabbitmq', options: Omit<CeleryRun, 'brokerUrl'>): Promise<Verification> =>
+    bench.run({
+      ...options,
+      brokerUrl: broker === 'redis' ? `${servers.redis.url}/1` : servers.rabbitmq.url,
+    });
+
+  test.each([
+    ['redis', 'prefork', 'crash'],
+    ['redis', 'solo', 'crash'],
+    ['redis', 'threads', 'crash'],
+    ['redis', 'prefork', 'graceful'],
+    ['redis', 'solo', 'graceful'],
+    ['rabbitmq', 'prefork', 'crash'],
+    ['rabbitmq', 'solo', 'crash'],
+    ['rabbitmq', 'threads', 'graceful'],
+  ] as const)('the correct worker on %s with %s survives %s', async (broker, pool, scenario) => {
+    const { report, problem, kept } = await run(broker, { app: 'app', pool, scenario });
+    expect(problem).toBeNull();
+    expect(failuresOf(report)).toEqual([]);
+    expect(report.verdict).toBe('passed');
+    expect(kept).toEqual([]);
+    expect(await bench.rows()).toBe(0);
+  });
+
+  test.each(['redis', 'rabbitmq'] as const)(
+    'the defaults on %s lose the job, and why is said',
+    async (broker) => {
+      const { report } = await run(broker, {
+        app: 'broken.celery_defaults',
+        pool: 'prefork',
+        scenario: 'crash',
+        config: { terminalTimeout: '4s' },
+      });
+      expect(report.verdict).toBe('failed');
+      expect(failuresOf(report)).toContain('picked-up-again');
+      expect(report.diagnoses.map(({ id }) => id)).toContain('acked-before-done');
+    },
+  );
+
+  test('the defaults with solo acknowledge late by accident: the job is done again from the beginning', async () => {
+    const { report } = await run('redis', { app: 'broken.celery_defaults', pool: 'solo', scenario: 'crash' });
+    expect(report.verdict).toBe('failed');
+    expect(failuresOf(report)).not.toContain('picked-up-again');
+    expect(report.diagnoses.map(({ id }) => id)).toContain('started-at-reset');
+  });
+
+  test('with a visibility timeout of an hour the due time is told, and not waited for', async () => {
+    const began = performance.now();
+    const { report } = await run('redis', {
+      app: 'app',
+      pool: 'prefork',
+      scenario: 'crash',
+      visibilityTimeout: 3_600,
+      config: { terminalTimeout: '3s' },
+    });
+    expect(performance.now() - began).toBeLessThan(20_000);
+    expect(report.verdict).toBe('inconclusive');
+    const due = report.diagnoses.find(({ id }) => id === 'not-yet-due');
+    expect(due?.values).toMatchObject({ visibilityMs: 3_600_000, told: 1 });
+    expect(String(due?.values['dueAt'])).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
+  });
+
+  test('a task that no worker knows is refused before a job is made', async () => {
+    const { problem } = await run('redis', {
+      app: 'app',
+      pool: 'prefork',
+      scenario: 'crash',
+      config: { queue: { kind: 'celery', url: `${servers.redis.url}/1`, task: 'extract_all' } },
+    });
+    expect(problem).toMatchObject({
+      code: 'task-not-registered',
+      remedy: expect.stringContaining('extract_bulk'),
+    });
+    expect(await bench.rows()).toBe(0);
+  });
+
+  // After all the runs above.
+  test('nothing is left on Redis', async () => {
+    const admin = new Redis(`${servers.redis.url}/1`);
+    try {
+      expect(await admin.keys('*')).toEqual([]);
+      expect(
+        ((await admin.client('LIST')) as string).split('\n').filter((line) => line.includes('db=1')),
+      ).toHaveLength(1);
+    } finally {
+      admin.disconnect();
+    }
+  });
+});
+
+function failuresOf(report: Verification['report']): readonly string[] {
+  return report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id);
+}
