@@ -1,7 +1,7 @@
 /** A real Celery worker in a process of its own, that does with a job what the test tells it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -129,7 +129,11 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
   return {
     pid: child.pid ?? 0,
     line,
-    tell: (id, order) => writeFile(join(folder, id), order),
+    async tell(id, order) {
+      // The worker must not find the file before its content.
+      await writeFile(join(folder, `${id}.part`), order);
+      await rename(join(folder, `${id}.part`), join(folder, id));
+    },
     kill,
     [Symbol.asyncDispose]: kill,
   };
