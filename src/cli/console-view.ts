@@ -53,7 +53,8 @@ export function openConsoleView(options: ConsoleOptions): ConsoleView {
     onJudged(report) {
       spinner?.stop();
       const { repeatCommand } = options;
-      stream.write(renderResults(report, { palette, width, repeatCommand, verdictOnly: quiet }));
+      const verbose = options.verbosity === 'verbose';
+      stream.write(renderResults(report, { palette, width, repeatCommand, verdictOnly: quiet, verbose }));
     },
     say: print,
     pause() {

@@ -4,19 +4,23 @@
  * 1. `application_name`: workers that the harness starts get `PGAPPNAME=verify-restart#<incarnation>`, which libpq and
  *    node-postgres honour. A worker that sets its own name hides this.
  * 2. The process at the other end of the connection, where it is on this machine: it belongs to the tree of an
- *    incarnation that was recorded.
- * 3. The connection itself: the one that wrote before the strike is the old worker's for as long as it lives (a
- *    connection never changes its process); one that began after the old worker was gone is a new worker's. The
- *    begin is the server's time, related to the harness's by the measured offset and judged only outside of its
- *    uncertainty.
+ *    incarnation that was recorded. A connection that was there before the strike and belongs to none of them is
+ *    somebody else's.
+ * 3. The connection itself (a connection never changes its process): one that began before the strike is the struck
+ *    worker's, one that began after that worker was gone is a later one's. The begin is the server's time, related to
+ *    the harness's by the measured offset, and judged only outside of its uncertainty.
+ * 4. Absence: a connection that began in between, a writer behind a pooler, or one that is not seen at all (polling).
+ *    What is written after every process of the old worker was proved gone, and its connections too, is not the old
+ *    worker's; what is written before that is the old worker's where the harness alone starts workers and had started
+ *    no other yet.
  *
- * 4. Absence: where the writer is not known at all (polling) or a pooler stands between, but every process of the old
- *    worker was proved gone, what is written after that is not the old worker's.
- *
- * What none of them decides is `null`: unattributed, and said so; it proves nothing.
+ * Where all that the harness's first worker wrote carried its name, a new connection without one is not taken for a new
+ * worker: then an unknown consumer is the likelier writer. A write of the dead that the hold had kept back is the dead's, however
+ * late it lands. What none of these decides is `null`: unattributed, and said so; it proves nothing.
  */
 import type { EventOf, Writer } from './event.ts';
 import { first, last, type History, type RowVersion } from './history.ts';
+import { artefactsOfHold } from './hold.ts';
 
 export type AttributionMeans = 'application-name' | 'process' | 'connection' | 'absence';
 
@@ -40,90 +44,177 @@ export function incarnationOfName(applicationName: string): number | null {
 
 /** @returns a function that attributes any version of this history */
 export function attributeWrites(history: History): (version: RowVersion) => Attribution | null {
-  const processes = processesByPid(history);
-  const pidOfConnection = pidsByConnection(history);
   const lives = livesOf(history);
+  const owners = ownersOfConnections(history, lives);
+  const uses = usesOfConnections(history);
+  const artefacts = artefactsOfHold(history);
   const pooled = last(history, 'observer:started')?.pooled ?? false;
-  const knownWriters = new Map<string, Attribution>();
+  const unseen = areConnectionsUnseen(history);
+  const strangers = writersAreKnown(history);
+  const known = (attribution: Attribution | null): Attribution | null =>
+    strangers && attribution !== null && attribution.incarnation > 1 ? null : attribution;
 
-  const attributeWriter = (writer: Writer, seq: number): Attribution | null => {
-    const named = incarnationOfName(writer.applicationName);
-    if (named !== null) return { incarnation: named, by: 'application-name' };
-    if (pooled) return attributeByAbsence(lives, seq);
-    const connection = connectionOf(writer);
-    const pid = pidOfConnection.get(connection);
-    const owner = pid === undefined ? undefined : processes.get(pid);
-    if (owner !== undefined) return { incarnation: owner, by: 'process' };
-    const known = knownWriters.get(connection);
-    if (known !== undefined) return known;
-    const byLife = attributeByLife(lives, writer, seq);
-    if (byLife !== null) knownWriters.set(connection, byLife);
-    return byLife;
-  };
-
-  // Connections are learnt in the order of their writes, so that the old worker's stay the old worker's.
-  for (const version of history.of('row:version')) {
-    if (version.writer !== undefined) attributeWriter(version.writer, version.seq);
-  }
-  return (version) =>
-    version.writer === undefined
-      ? attributeByAbsence(lives, version.seq)
-      : attributeWriter(version.writer, version.seq);
-}
-
-function attributeByAbsence(lives: Lives, seq: number): Attribution | null {
-  const lastGone = lives.gone.findLast((event) => event.seq < seq);
-  if (lastGone?.proof !== 'processes') return null;
-  return { incarnation: lastGone.incarnation + 1, by: 'absence' };
-}
-
-function processesByPid(history: History): ReadonlyMap<number, number> {
-  const incarnations = new Map<number, number>();
-  for (const event of history.of('worker:processes')) {
-    for (const process of event.processes) incarnations.set(process.pid, event.incarnation);
-  }
-  return incarnations;
-}
-
-function pidsByConnection(history: History): ReadonlyMap<string, number> {
-  const pids = new Map<string, number>();
-  for (const event of history.of('presence:snapshot')) {
-    for (const connection of event.database) {
-      if (connection.pid !== null) pids.set(connection.id, connection.pid);
+  return (version) => {
+    // A look tells what is there, not who made it so.
+    if (version.source === 'read') return null;
+    if (artefacts.has(version.seq)) {
+      return { incarnation: Math.max(1, lives.goneBefore(version.seq)), by: 'connection' };
     }
-  }
-  for (const event of history.of('holder:identified')) {
-    if (event.pid !== null) pids.set(event.connection, event.pid);
-  }
-  return pids;
+    const { writer } = version;
+    if (writer === undefined) return byAbsence(lives, version.seq, unseen);
+    const byName = incarnationOfName(writer.applicationName);
+    if (byName !== null) return { incarnation: byName, by: 'application-name' };
+    if (pooled) return known(byAbsence(lives, version.seq, true));
+    const connection = connectionOf(writer);
+    const owner = owners.get(connection);
+    if (owner !== undefined) return owner === null ? null : { incarnation: owner, by: 'process' };
+    const use = uses.get(connection) ?? { firstSeq: version.seq, lastSeq: version.seq };
+    return known(byConnection(lives, writer, use));
+  };
 }
 
+/** The lives of the worker one after the other, as far as they are told apart. */
 interface Lives {
-  readonly gone: readonly EventOf<'worker:gone'>[];
-  /** Harness time + offset = database time (epoch ms). */
-  readonly toDatabaseMs: ((atMs: number) => number) | null;
+  /** The harness alone starts workers: none is there that it did not start. */
+  readonly auto: boolean;
+  /** When the incarnation was struck, if it was. */
+  readonly struck: (incarnation: number) => { readonly seq: number; readonly atMs: number } | undefined;
+  readonly gone: (incarnation: number) => EventOf<'worker:gone'> | undefined;
+  /** The incarnation that was the last to go before this event; 0: none was. */
+  readonly goneBefore: (seq: number) => number;
+  readonly startedBefore: (incarnation: number, seq: number) => boolean;
+  /** A time of the database (epoch ms) as `atMs` of the run; `null` where the clocks were not compared. */
+  readonly toRunMs: ((databaseMs: number) => number) | null;
   readonly uncertaintyMs: number;
 }
 
 function livesOf(history: History): Lives {
-  const clock = first(history, 'clock:measured');
   const run = first(history, 'run:started');
-  const zero = run === undefined ? Number.NaN : Date.parse(run.startedAt);
+  const clock = first(history, 'clock:measured');
+  const zero = Date.parse(run?.startedAt ?? '');
+  const faults = history.of('fault:injected');
+  const allGone = history.of('worker:gone');
+  const asked = run?.restartBy === 'operator' ? first(history, 'operator:asked') : undefined;
   return {
-    gone: history.of('worker:gone'),
-    toDatabaseMs: clock === undefined || Number.isNaN(zero) ? null : (atMs) => zero + atMs + clock.offsetMs,
+    auto: run?.restartBy === 'auto',
+    struck: (incarnation) =>
+      faults.find((fault) => fault.incarnation === incarnation) ?? (incarnation === 1 ? asked : undefined),
+    gone: (incarnation) => allGone.find((event) => event.incarnation === incarnation),
+    goneBefore: (seq) => allGone.findLast((event) => event.seq < seq)?.incarnation ?? 0,
+    startedBefore: (incarnation, seq) =>
+      history.of('worker:started').some((event) => event.incarnation >= incarnation && event.seq < seq),
+    toRunMs:
+      clock === undefined || Number.isNaN(zero) ? null : (databaseMs) => databaseMs - zero - clock.offsetMs,
     uncertaintyMs: clock?.uncertaintyMs ?? 0,
   };
 }
 
-function attributeByLife(lives: Lives, writer: Writer, seq: number): Attribution | null {
-  const lastGone = lives.gone.findLast((event) => event.seq < seq);
-  // Nobody had gone when this connection first wrote: it belongs to the first life.
-  if (lastGone === undefined) return { incarnation: 1, by: 'connection' };
-  if (lives.toDatabaseMs === null) return null;
-  const goneAtMs = lives.toDatabaseMs(lastGone.atMs);
-  if (writer.backendStartMs !== null && writer.backendStartMs > goneAtMs + lives.uncertaintyMs) {
-    return { incarnation: lastGone.incarnation + 1, by: 'connection' };
+/** Behind a pooler, or without access to the database, the connections of a worker tell nothing of it. */
+export function areConnectionsUnseen(history: History): boolean {
+  const pooled = last(history, 'observer:started')?.pooled ?? false;
+  return pooled || first(history, 'clock:measured') === undefined;
+}
+
+/**
+ * Whether the harness's own workers can be told by the names that it gave them: all that was written before the first of
+ * them was gone carried one. A write without one is then somebody else's.
+ */
+export function writersAreKnown(history: History): boolean {
+  if (first(history, 'run:started')?.restartBy !== 'auto') return false;
+  const goneSeq = first(history, 'worker:gone')?.seq ?? Number.POSITIVE_INFINITY;
+  const names = history
+    .of('row:version')
+    .filter(({ seq, operation, writer }) => seq < goneSeq && operation !== 'insert' && writer !== undefined)
+    .map(({ writer }) => incarnationOfName(writer?.applicationName ?? ''));
+  return names.length > 0 && !names.includes(null);
+}
+
+/** `proof` by processes alone leaves a statement that the server is still finishing for the dead. */
+function isSurelyGone(gone: EventOf<'worker:gone'>, unseen: boolean): boolean {
+  return gone.proof === 'processes' && (gone.connectionsGone || unseen);
+}
+
+function byAbsence(lives: Lives, seq: number, unseen: boolean): Attribution | null {
+  const old = lives.goneBefore(seq);
+  const gone = lives.gone(old);
+  if (gone !== undefined && !isSurelyGone(gone, unseen)) return null;
+  const incarnation = old + 1;
+  const alone = lives.auto && !lives.startedBefore(incarnation + 1, seq);
+  return gone !== undefined || alone ? { incarnation, by: 'absence' } : null;
+}
+
+interface Use {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+function byConnection(lives: Lives, writer: Writer, use: Use): Attribution | null {
+  const base = lifeAtBegin(lives, writer, use);
+  const { incarnation, beforeStrike } = base;
+  if (beforeStrike) return { incarnation, by: 'connection' };
+  const gone = lives.gone(incarnation);
+  // It began between the strike and the end of this life, so it is this life's or the next one's.
+  if (gone !== undefined && use.lastSeq > gone.seq) {
+    return isSurelyGone(gone, false) ? { incarnation: incarnation + 1, by: 'absence' } : null;
   }
-  return null;
+  const alone = lives.auto && !lives.startedBefore(incarnation + 1, use.lastSeq);
+  return alone ? { incarnation, by: 'connection' } : null;
+}
+
+/** The life in which the connection began, and whether surely before that life was struck. */
+function lifeAtBegin(
+  lives: Lives,
+  writer: Writer,
+  use: Use,
+): { readonly incarnation: number; readonly beforeStrike: boolean } {
+  const { toRunMs, uncertaintyMs } = lives;
+  if (writer.backendStartMs === null || toRunMs === null) {
+    // Its begin is not known, its first write is: it began no later.
+    const strike = lives.struck(1);
+    return { incarnation: 1, beforeStrike: strike === undefined || use.firstSeq < strike.seq };
+  }
+  const beganAtMs = toRunMs(writer.backendStartMs);
+  let incarnation = 1;
+  for (;;) {
+    const gone = lives.gone(incarnation);
+    if (gone === undefined || beganAtMs <= gone.atMs + uncertaintyMs) break;
+    incarnation += 1;
+  }
+  const strike = lives.struck(incarnation);
+  return {
+    incarnation,
+    beforeStrike: strike === undefined || beganAtMs < strike.atMs - uncertaintyMs,
+  };
+}
+
+/** Whose process is at the other end: an incarnation, or `null` for somebody who is no worker of the run. */
+function ownersOfConnections(history: History, lives: Lives): ReadonlyMap<string, number | null> {
+  const trees = history.of('worker:processes');
+  const owners = new Map<string, number | null>();
+  const learn = (connection: string, pid: number | null, seq: number): void => {
+    if (pid === null) return;
+    // A pid is used again: of two lives with it, the first that was not gone when the connection was seen.
+    const incarnation = trees.find((tree) => {
+      const goneSeq = lives.gone(tree.incarnation)?.seq ?? Number.POSITIVE_INFINITY;
+      return goneSeq > seq && tree.processes.some((process) => process.pid === pid);
+    })?.incarnation;
+    if (incarnation !== undefined) owners.set(connection, incarnation);
+    // Before anybody had gone every worker's tree is known whole; later ones may have had children since.
+    else if (trees.length > 0 && lives.goneBefore(seq) === 0) owners.set(connection, null);
+  };
+  for (const event of history.of('presence:snapshot')) {
+    for (const { id, pid } of event.database) learn(id, pid, event.seq);
+  }
+  for (const event of history.of('holder:identified')) learn(event.connection, event.pid, event.seq);
+  return owners;
+}
+
+function usesOfConnections(history: History): ReadonlyMap<string, Use> {
+  const uses = new Map<string, Use>();
+  for (const { writer, seq } of history.of('row:version')) {
+    if (writer === undefined) continue;
+    const connection = connectionOf(writer);
+    uses.set(connection, { firstSeq: uses.get(connection)?.firstSeq ?? seq, lastSeq: seq });
+  }
+  return uses;
 }

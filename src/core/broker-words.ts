@@ -1,6 +1,6 @@
-/** What a broker snapshot says, in words, and whether the broker still means to hand the job out. */
-import { last, type BrokerSnapshot, type History } from './history.ts';
+/** What a broker snapshot says, in words. */
 import type { Due } from './event.ts';
+import type { BrokerSnapshot } from './history.ts';
 
 export function describeBroker(snapshot: BrokerSnapshot | undefined): string {
   if (snapshot === undefined) return 'the broker could not be asked';
@@ -39,27 +39,4 @@ export function describeDue(due: Due, nowMs: number): string {
     case 'unknown':
       return 'at a time that the broker does not tell';
   }
-}
-
-/** The due time in words if, at the end of the history, the job is yet to be handed out; else `undefined`. */
-export function dueAfter(history: History, snapshot: BrokerSnapshot | undefined): string | undefined {
-  if (snapshot === undefined || isHeldAnew(history, snapshot)) return undefined;
-  const endMs = history.events.at(-1)?.atMs ?? 0;
-  const { due } = snapshot;
-  if (due.kind === 'next-boot') return describeDue(due, endMs);
-  if (due.kind === 'at' && due.atMs > (last(history, 'timeout:reached')?.atMs ?? endMs))
-    return describeDue(due, endMs);
-  return undefined;
-}
-
-/** Somebody else holds it than before the restart: its lock will end, but it is not to be handed out, it is to be done. */
-function isHeldAnew(history: History, snapshot: BrokerSnapshot): boolean {
-  const gone = history.of('worker:gone')[0];
-  const before = history
-    .of('broker:snapshot')
-    .findLast(({ job, seq }) => job === snapshot.job && gone !== undefined && seq < gone.seq);
-  if (before?.state !== 'active' || snapshot.state !== 'active') return false;
-  if (before.deliveries !== null && snapshot.deliveries !== null)
-    return snapshot.deliveries > before.deliveries;
-  return before.owner !== null && snapshot.owner !== null && snapshot.owner !== before.owner;
 }

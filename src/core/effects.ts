@@ -5,6 +5,8 @@ export interface Effects {
   readonly items: number;
   readonly missing: readonly string[];
   readonly repeated: readonly { readonly item: string; readonly count: number }[];
+  /** There are effects, and none of them is of an item of the job: they are called by other names. */
+  readonly unknown: boolean;
 }
 
 /** The last count of a job's effects; `undefined` where they were not counted. */
@@ -13,9 +15,12 @@ export function effectsOf(history: History, job: string | undefined): Effects | 
   const files = history.of('job:created').find((event) => event.job === job)?.files;
   if (counted === undefined || files === undefined) return undefined;
   const counts = new Map(counted.effects.map((effect) => [effect.item, effect.count]));
+  const own = new Set(files);
+  const unknown = counted.effects.length > 0 && !counted.effects.some(({ item }) => own.has(item));
   return {
     items: files.length,
-    missing: files.filter((file) => (counts.get(file) ?? 0) === 0),
+    missing: unknown ? [] : files.filter((file) => (counts.get(file) ?? 0) === 0),
     repeated: counted.effects.filter((effect) => effect.count > 1),
+    unknown,
   };
 }

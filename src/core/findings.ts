@@ -1,5 +1,5 @@
 /**
- * What criteria and diagnoses say, as codes with arguments. The sentences are in `reporters/wording.ts`, one for each
+ * What criteria say, as codes with arguments. The sentences are in `reporters/finding-words.ts`, one for each
  * code; a code without a sentence does not compile.
  */
 import type { AttributionMeans } from './attribution.ts';
@@ -13,17 +13,21 @@ export interface FindingArguments {
   'observation-incomplete': { versions: number };
   'observed-by-polling': { unseen: string };
   'not-looked-at-after-restart': Record<string, never>;
+  /** The history ends, or has gaps, before what is missing could have come. */
+  'history-breaks-off': Record<string, never>;
 
   'no-restart': Record<string, never>;
   'fault-disarmed': { fault: string };
   'ended-before-strike': { state: JobState };
   'ended-by-old-worker': { state: JobState; incarnation: number };
-  'ended-while-stopping': { state: JobState; unattributed: true };
+  'ended-while-stopping': { state: JobState };
   'not-in-flight': { state: JobState | 'gone'; broker: string };
+  'nobody-was-struck': { incarnation: number; how: string };
   'holder-not-struck': { writer: string; incarnation: number };
   'holder-unknown': Record<string, never>;
   'worker-still-there': { incarnation: number; pids: string; connections: string };
   'worker-not-seen-gone': { incarnation: number };
+  'connection-lives-on': { incarnation: number };
   'no-new-worker': Record<string, never>;
   'handed-back-politely': { incarnation: number };
   'struck-in-flight': { fault: string; incarnation: number; state: JobState; progress: number | null };
@@ -36,6 +40,7 @@ export interface FindingArguments {
     afterMs: number;
   };
   'new-worker': { incarnation: number; afterMs: number };
+  'new-worker-died': { incarnation: number; how: string; afterMs: number };
   drained: { incarnation: number; state: JobState };
   'write-after-gone': { incarnation: number; atMs: number };
   'hold-broken': { reason: string };
@@ -48,10 +53,14 @@ export interface FindingArguments {
   'handed-out-without-work': { deliveries: number };
   'nobody-picked-up': { afterMs: number; broker: string };
   'unattributed-writes': { writes: number };
+  'ended-unworked': { state: JobState; incarnation: number | null };
+  'ended-without-work-shown': { state: JobState; incarnation: number | null };
+  'only-touched': { incarnation: number };
   'not-due-yet': { due: string };
   'nothing-to-pick-up': Record<string, never>;
 
   reached: { state: JobState; afterMs: number };
+  'reached-before-restart': { state: JobState };
   'reached-and-left': { reached: JobState; now: string };
   'not-terminal': { state: JobState | 'gone'; progress: number | null; afterMs: number };
   'broker-says': { text: string };
@@ -70,6 +79,8 @@ export interface FindingArguments {
 
   'one-row': { children: number };
   'further-rows': { ids: string };
+  'further-children': { ids: string };
+  'child-or-duplicate': { ids: string };
   'one-message': { most: number };
   'further-messages': { messages: number };
   'messages-not-counted': Record<string, never>;
@@ -81,12 +92,14 @@ export interface FindingArguments {
   'ended-otherwise': { state: JobState; expected: string; error: string };
   'ended-as-control': { state: JobState };
   'expected-end-unknown': { state: JobState; error: string };
+  'cancelled-by-others': Record<string, never>;
 
   'no-progress-column': Record<string, never>;
   'progress-went-down': { before: number; after: number | null; incarnation: number | null };
   'effects-are-whole': Record<string, never>;
   'progress-rose': { highest: number };
   'effects-not-counted': Record<string, never>;
+  'effects-not-comparable': Record<string, never>;
   'effect-repeated': { item: string; count: number };
   'effect-missing': { item: string };
   'effects-once': { items: number };
@@ -117,6 +130,7 @@ export interface FindingArguments {
   'ended-witness-touched': { before: string; after: string };
   'waiting-witness-gone': Record<string, never>;
   'waiting-witness-stuck': { status: string };
+  'waiting-witness-not-awaited': { status: string };
   'waiting-witness-twice': { times: number };
   'nothing-retried': Record<string, never>;
   'backoff-unknown': { retries: number };

@@ -44,9 +44,16 @@ export function jobInRole(history: History, role: JobRole): string | undefined {
   return history.of('job:created').find((event) => event.role === role)?.job;
 }
 
-/** Every recorded observation of a job's row, in order. */
+/**
+ * Every recorded observation of a job's row, in order, as others could see it: of the versions that one transaction
+ * wrote one after the other, the last. (A row that is deleted and inserted again by one transaction was never away.)
+ */
 export function versionsOf(history: History, job: string): readonly RowVersion[] {
-  return history.of('row:version').filter((version) => version.job === job);
+  const versions = history.of('row:version').filter((version) => version.job === job);
+  return versions.filter((version, index) => {
+    const transaction = version.writer?.transactionId;
+    return transaction === undefined || versions[index + 1]?.writer?.transactionId !== transaction;
+  });
 }
 
 /** The observations that are changes: without the deliberate reads, which only repeat what is there. */

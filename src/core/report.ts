@@ -1,10 +1,11 @@
 /** The judgement of a run as data: what the reporters are given. Its JSON form is the public report, version 1. */
+import { judgeSafely } from './criteria/criterion.ts';
 import { judgeCriteria } from './criteria/index.ts';
-import { isDrain } from './criteria/restart-observed.ts';
+import { restartObserved } from './criteria/restart-observed.ts';
 import { diagnose, type Diagnosis } from './diagnosis/index.ts';
 import { isTerminal, type JobState, type TargetSummary } from './event.ts';
 import { createHistory, first, last, rowBefore, type History } from './history.ts';
-import { restartFacts, type RestartFacts } from './restart.ts';
+import { isDrain, restartFacts, type RestartFacts } from './restart.ts';
 import { combine, type JudgedCriterion, type Verdict } from './verdict.ts';
 
 export type Outcome = 'handed-over' | 'drained' | 'lost' | 'stuck' | 'vacuous';
@@ -12,7 +13,7 @@ export type Outcome = 'handed-over' | 'drained' | 'lost' | 'stuck' | 'vacuous';
 export interface WorkerLife {
   readonly incarnation: number;
   readonly pid: number | null;
-  /** ISO 8601. */
+  /** ISO 8601; empty where the history does not tell when it began. */
   readonly startedAt: string;
   readonly stoppedAt: string | null;
   readonly signal: string | null;
@@ -20,7 +21,7 @@ export interface WorkerLife {
 
 export interface Timings {
   readonly toProcessingMs: number | null;
-  /** From the fault until a new worker was ready. */
+  /** From the fault (a person's: from the end of the old worker) until a new worker was ready. */
   readonly downtimeMs: number | null;
   /** From the fault until a new worker worked on the job. */
   readonly recoveryMs: number | null;
@@ -78,8 +79,10 @@ export function judge(recorded: History): Report {
   const aborted = last(history, 'run:aborted');
   const truncated = last(history, 'run:ended') === undefined;
   const judged = combine(criteria);
-  // A history that breaks off shows what it shows of failure, but it can prove no pass.
-  const verdict = truncated && judged === 'passed' ? 'inconclusive' : judged;
+  const outcome = outcomeOf(history, facts, criteria);
+  // A history that breaks off shows what it shows of failure, but it can prove no pass; nor can one without a restart,
+  // whatever level the configuration gives that criterion.
+  const verdict = judged === 'passed' && (truncated || outcome === 'vacuous') ? 'inconclusive' : judged;
   const row = rowBefore(facts.versions);
   return {
     runId: run?.runId ?? '',
@@ -88,7 +91,7 @@ export function judge(recorded: History): Report {
     aborted: aborted === undefined ? null : { reason: aborted.reason, text: aborted.text },
     scenario: run?.scenario ?? '',
     strikeAt: run?.strikeAt ?? '',
-    outcome: outcomeOf(history, facts, criteria),
+    outcome,
     target: run?.target ?? UNKNOWN_TARGET,
     job: {
       id: facts.job ?? null,
@@ -115,14 +118,15 @@ function untilEnd(history: History): History {
 }
 
 function outcomeOf(history: History, facts: RestartFacts, criteria: readonly JudgedCriterion[]): Outcome {
-  if (criteria.some(({ id, status }) => id === 'restart-observed' && status !== 'passed')) return 'vacuous';
-  if (isDrain(history, facts)) return 'drained';
+  if (judgeSafely(restartObserved, 'required', history, facts).status !== 'passed') return 'vacuous';
   const row = rowBefore(facts.versions);
-  if (row != null && isTerminal(row.state) && facts.takeOver !== undefined) return 'handed-over';
-  if (criteria.some(({ id, status }) => id === 'picked-up-again' && status === 'passed')) {
-    return row != null && isTerminal(row.state) ? 'handed-over' : 'stuck';
-  }
-  return 'lost';
+  const ended = row != null && isTerminal(row.state);
+  const pickedUp =
+    facts.takeOver !== undefined ||
+    criteria.some(({ id, status }) => id === 'picked-up-again' && status === 'passed');
+  if (isDrain(facts) && !pickedUp) return ended ? 'drained' : 'lost';
+  if (!pickedUp) return 'lost';
+  return ended ? 'handed-over' : 'stuck';
 }
 
 function timingsOf(history: History, facts: RestartFacts): Timings {
@@ -130,24 +134,26 @@ function timingsOf(history: History, facts: RestartFacts): Timings {
   const processing = facts.changes.find((version) => version.values?.state === 'processing');
   const since = (start: { atMs: number } | undefined, end: { atMs: number } | undefined): number | null =>
     start === undefined || end === undefined ? null : Math.max(0, end.atMs - start.atMs);
-  const { begun } = facts;
-  const afterBegin = facts.terminal !== undefined && begun !== undefined && facts.terminal.seq > begun.seq;
+  const { begun, end, struckAtMs } = facts;
+  const struck = struckAtMs === undefined ? undefined : { atMs: struckAtMs };
+  const endedAfter = end !== undefined && begun !== undefined && end.seq > begun.seq;
   return {
     toProcessingMs: since(submitted, processing),
-    downtimeMs: since(begun, facts.successor),
-    recoveryMs: since(begun, facts.takeOver?.version),
-    restartToTerminalMs: afterBegin ? since(begun, facts.terminal) : null,
+    downtimeMs: since(struck, facts.successor),
+    recoveryMs: since(struck, facts.takeOver?.version),
+    restartToTerminalMs: endedAfter ? since(struck, end) : null,
     totalMs: history.events.at(-1)?.atMs ?? 0,
   };
 }
 
 function workersOf(history: History): readonly WorkerLife[] {
   const zero = Date.parse(first(history, 'run:started')?.startedAt ?? '');
-  const wallClock = (atMs: number): string => new Date(zero + atMs).toISOString();
+  const wallClock = (atMs: number): string => (Number.isNaN(zero) ? '' : new Date(zero + atMs).toISOString());
   return history.of('worker:started').map((started) => {
     const gone = history.of('worker:gone').find((event) => event.incarnation === started.incarnation);
     const exited = history.of('worker:exited').find((event) => event.incarnation === started.incarnation);
-    const fault = history.of('fault:injected').find((event) => event.incarnation === started.incarnation);
+    // Of several signals (a polite one, then SIGKILL) the last is the one that ended it.
+    const fault = history.of('fault:injected').findLast((event) => event.incarnation === started.incarnation);
     const stopped = gone ?? exited;
     return {
       incarnation: started.incarnation,

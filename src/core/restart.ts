@@ -1,9 +1,16 @@
 /**
  * What a history says of the restart itself: when the fault came, who went away, whether the job was in flight, who
- * took over. Criteria and the report read these facts from here, so that they cannot disagree.
+ * took over. Criteria, diagnoses and the report read these facts from here, so that they cannot disagree.
  */
-import { attributeWrites, type Attribution } from './attribution.ts';
+import {
+  areConnectionsUnseen,
+  attributeWrites,
+  connectionOf,
+  writersAreKnown,
+  type Attribution,
+} from './attribution.ts';
 import { isTerminal, type EventOf, type RestartMode, type RowValues } from './event.ts';
+import type { Finding } from './findings.ts';
 import {
   changesOf,
   first,
@@ -18,16 +25,32 @@ import {
   type History,
   type RowVersion,
 } from './history.ts';
+import { artefactsOfHold, doubtOfHold } from './hold.ts';
+import { findTakeOver, type TakeOver } from './take-over.ts';
+
+interface Moment {
+  readonly seq: number;
+  readonly atMs: number;
+}
 
 export interface RestartFacts {
   readonly job: string | undefined;
   readonly by: RestartMode;
+  readonly strikeAt: string;
+  /** The old worker may finish the job before it leaves. A run whose beginning is unknown is taken for a crash. */
+  readonly polite: boolean;
   readonly versions: readonly RowVersion[];
   readonly changes: readonly RowVersion[];
   readonly snapshots: readonly BrokerSnapshot[];
   readonly attribute: (version: RowVersion) => Attribution | null;
+  /** A write that is not attributed is surely no worker's of this run. */
+  readonly writersKnown: boolean;
+  /** Connections to the database tell nothing: a pooler, or no access. */
+  readonly connectionsUnseen: boolean;
   /** The beginning of the restart: the first fault, the command, or the panel shown to the operator. */
-  readonly begun: { readonly seq: number; readonly atMs: number } | undefined;
+  readonly begun: Moment | undefined;
+  /** When the worker was struck: the fault; where a person does it, the moment in which it was seen gone. */
+  readonly struckAtMs: number | undefined;
   /** The incarnation that was to go away. */
   readonly struck: number;
   readonly faults: readonly EventOf<'fault:injected'>[];
@@ -36,102 +59,190 @@ export interface RestartFacts {
   readonly stillThere: EventOf<'worker:still-there'> | undefined;
   /** The first worker that was there after the struck one. */
   readonly successor: EventOf<'worker:ready'> | EventOf<'worker:started'> | undefined;
+  /** The last worker that was started has ended by itself: nobody is left to work. */
+  readonly successorDied: EventOf<'worker:exited'> | undefined;
   /** The row as last seen before the restart began, and as first read after the worker had gone. */
   readonly before: RowValues | null | undefined;
   readonly afterGone: RowVersion | undefined;
   readonly brokerBefore: BrokerSnapshot | undefined;
+  readonly brokerAfterGone: BrokerSnapshot | undefined;
+  /** The job ended before the restart could have had an effect on it. */
+  readonly endedBefore: boolean;
+  /** The job was being worked on (or, where that is the moment of the strike, waited) when the restart began. */
+  readonly inFlight: boolean;
+  /** The first version with a final state. */
   readonly terminal: RowVersion | undefined;
+  /** The version since which the job is in the final state that it has at the end; `undefined`: it has none. */
+  readonly end: RowVersion | undefined;
   /** The first write by an incarnation later than the struck one that is work on the job. */
-  readonly takeOver: { readonly version: RowVersion; readonly attribution: Attribution } | undefined;
+  readonly takeOver: TakeOver | undefined;
+  readonly holdDoubt: Finding | undefined;
+  /** `seq` of the writes of the dead that the hold had kept back. */
+  readonly artefacts: ReadonlySet<number>;
+  /**
+   * The run was watched to its own end and nothing escaped the observer. Otherwise what was not seen may have come
+   * all the same.
+   */
+  readonly observedToEnd: boolean;
 }
 
 export function restartFacts(history: History): RestartFacts {
+  const run = first(history, 'run:started');
   const job = jobInRole(history, 'subject');
   const versions = job === undefined ? [] : versionsOf(history, job);
   const changes = job === undefined ? [] : changesOf(history, job);
   const snapshots = job === undefined ? [] : snapshotsOf(history, job);
   const attribute = attributeWrites(history);
-  const by = first(history, 'run:started')?.restartBy ?? 'auto';
+  const by = run?.restartBy ?? 'auto';
   const faults = history.of('fault:injected');
   const struck = faults[0]?.incarnation ?? 1;
-  const begun = by === 'operator' ? first(history, 'operator:asked') : faults[0];
   const gone = history.of('worker:gone').find((event) => event.incarnation === struck);
-  const successor =
-    history.of('worker:ready').find((event) => event.incarnation > struck) ??
-    history.of('worker:started').find((event) => event.incarnation > struck);
-  const takeOver = begun === undefined ? undefined : findTakeOver(changes, attribute, struck, begun.seq);
+  const begun = by === 'operator' ? earlier(first(history, 'operator:asked'), gone) : faults[0];
+  const before = begun === undefined ? undefined : rowBefore(versions, begun.seq);
+  const brokerBefore = begun === undefined ? undefined : lastSnapshotBefore(snapshots, begun.seq);
+  const terminal = changes.find((version) => version.values !== null && isTerminal(version.values.state));
+  const endedBefore = hasEndedBefore(history, terminal, begun, by);
   return {
     job,
     by,
+    strikeAt: run?.strikeAt ?? '',
+    polite: run?.polite ?? false,
     versions,
     changes,
     snapshots,
     attribute,
+    writersKnown: writersAreKnown(history),
+    connectionsUnseen: areConnectionsUnseen(history),
     begun,
+    struckAtMs: by === 'operator' ? (gone ?? begun)?.atMs : begun?.atMs,
     struck,
     faults,
     disarmed: last(history, 'fault:disarmed'),
     gone,
     stillThere: last(history, 'worker:still-there'),
-    successor,
-    before: begun === undefined ? undefined : rowBefore(versions, begun.seq),
+    successor: successorOf(history, struck),
+    successorDied: endedSuccessor(history, struck),
+    before,
     afterGone:
       gone === undefined
         ? undefined
         : versions.find((version) => version.seq > gone.seq && version.source === 'read'),
-    brokerBefore: begun === undefined ? undefined : lastSnapshotBefore(snapshots, begun.seq),
-    terminal: changes.find((version) => version.values !== null && isTerminal(version.values.state)),
-    takeOver,
+    brokerBefore,
+    brokerAfterGone: gone === undefined ? undefined : snapshots.find((snapshot) => snapshot.seq > gone.seq),
+    endedBefore,
+    inFlight: begun !== undefined && !endedBefore && wasInFlight(history, before, brokerBefore),
+    terminal,
+    end: endOf(changes),
+    takeOver: begun === undefined ? undefined : findTakeOver(changes, attribute, struck, begun.seq),
+    holdDoubt: doubtOfHold(history, changes),
+    artefacts: artefactsOfHold(history),
+    observedToEnd:
+      last(history, 'run:ended') !== undefined &&
+      last(history, 'run:aborted') === undefined &&
+      history.of('observer:checked').every((event) => event.job !== job || event.complete),
   };
 }
 
+/** A person's worker may go before they were asked: then that was the beginning. */
+function earlier(asked: Moment | undefined, gone: Moment | undefined): Moment | undefined {
+  return gone !== undefined && (asked === undefined || gone.seq < asked.seq) ? gone : asked;
+}
+
+function successorOf(history: History, struck: number): RestartFacts['successor'] {
+  return (
+    history.of('worker:ready').find((event) => event.incarnation > struck) ??
+    history.of('worker:started').find((event) => event.incarnation > struck)
+  );
+}
+
+function endedSuccessor(history: History, struck: number): EventOf<'worker:exited'> | undefined {
+  const started = last(history, 'worker:started');
+  if (started === undefined || started.incarnation <= struck) return undefined;
+  return history
+    .of('worker:exited')
+    .find((event) => event.incarnation === started.incarnation && !event.expected);
+}
+
 /**
- * A write of a later incarnation that shows work on the job: it is processing or has moved on. A write that only puts
- * the job back (to pending) or ends it without having processed it is a recovery's, not a pick-up.
+ * An end may be seen a moment after the fault and have come before it: the server's time tells (of the
+ * write, or under polling of the look). Within the uncertainty of the clocks it counts as before, because the opposite is not proved.
  */
-function findTakeOver(
-  changes: readonly RowVersion[],
-  attribute: (version: RowVersion) => Attribution | null,
-  struck: number,
-  afterSeq: number,
-): RestartFacts['takeOver'] {
-  for (const version of changes) {
-    if (version.seq < afterSeq || version.values === null || version.artefactOfHold === true) continue;
-    const attribution = attribute(version);
-    if (attribution === null || attribution.incarnation <= struck) continue;
-    const { state } = version.values;
-    if (state === 'processing' || state === 'completed') return { version, attribution };
-    if (state === 'failed' && version.values.error !== null && hasProgressed(changes, version)) {
-      return { version, attribution };
-    }
-  }
-  return undefined;
+function hasEndedBefore(
+  history: History,
+  terminal: RowVersion | undefined,
+  begun: Moment | undefined,
+  by: RestartMode,
+): boolean {
+  if (terminal === undefined) return false;
+  if (begun === undefined || terminal.seq < begun.seq) return true;
+  const clock = first(history, 'clock:measured');
+  const zero = Date.parse(first(history, 'run:started')?.startedAt ?? '');
+  if (by === 'operator' || clock === undefined || Number.isNaN(zero)) return false;
+  return terminal.databaseAtMs - zero - clock.offsetMs < begun.atMs + clock.uncertaintyMs;
 }
 
-/** A failure counts as the end of work only if the same row version, or one before it, shows more work than before. */
-function hasProgressed(changes: readonly RowVersion[], version: RowVersion): boolean {
-  const previous = rowBefore(changes, version.seq);
-  if (previous === null || previous === undefined) return false;
-  const current = version.values;
-  return (current?.progress ?? 0) > (previous.progress ?? 0) || current?.taskId !== previous.taskId;
+/**
+ * By its row, else by the broker. Two moments of the strike lie outside of the work: `pending` (the job was submitted
+ * and has neither ended nor been picked up) and `retrying` (it failed once and waits for its backoff).
+ */
+function wasInFlight(
+  history: History,
+  before: RowValues | null | undefined,
+  brokerBefore: BrokerSnapshot | undefined,
+): boolean {
+  if (before === null || (before !== undefined && isTerminal(before.state))) return false;
+  if (before?.state === 'processing' || isHeldInBroker(brokerBefore)) return true;
+  const run = first(history, 'run:started');
+  if (run?.strikeAt === 'pending') return wasSubmitted(history, brokerBefore);
+  if (run?.strikeAt !== 'retrying' || before === undefined) return false;
+  return brokerBefore?.state === 'delayed' || (before.retryCount ?? 0) > 0;
 }
 
-/** Whether the job was being worked on just before the restart began: by its row, else by the broker. */
-export function wasInFlight(facts: RestartFacts): boolean {
-  if (facts.before?.state === 'processing') return true;
-  const ended = facts.before === null || (facts.before !== undefined && isTerminal(facts.before.state));
-  return !ended && isHeldInBroker(facts.brokerBefore);
+/** A submission whose answer never came counts where the broker was seen to have the message. */
+function wasSubmitted(history: History, brokerBefore: BrokerSnapshot | undefined): boolean {
+  const submitted = history.of('job:submitted').find((event) => event.role === 'subject');
+  if (submitted === undefined) return false;
+  if (submitted.certainty === 'certain') return true;
+  return brokerBefore !== undefined && brokerBefore.state !== 'gone' && brokerBefore.state !== 'unknown';
 }
 
-/** Writes of the struck incarnation that land after it was proved gone: then it was not gone. */
+/** The version that brought the final state that still stands. */
+function endOf(changes: readonly RowVersion[]): RowVersion | undefined {
+  const now = changes.at(-1)?.values;
+  if (now == null || !isTerminal(now.state)) return undefined;
+  const other = changes.findLastIndex((version) => version.values?.state !== now.state);
+  return changes[other + 1];
+}
+
+/** The old worker got the signal in flight, finished the job and left: a proper end of the polite scenarios. */
+export function isDrain(facts: RestartFacts): boolean {
+  const { terminal, gone } = facts;
+  if (!facts.polite || !facts.inFlight || terminal === undefined || gone === undefined) return false;
+  return facts.attribute(terminal)?.incarnation === facts.struck;
+}
+
+/** The job was brought to its end by the worker that was to be interrupted in it. */
+export function endedByOldWorker(facts: RestartFacts): boolean {
+  if (facts.endedBefore) return true;
+  return facts.terminal !== undefined && facts.attribute(facts.terminal)?.incarnation === facts.struck;
+}
+
+/**
+ * Writes of the struck incarnation that land after it was proved gone: then it was not gone. One transaction of a
+ * connection that had not ended is no such proof: it is the statement that the server was still busy with.
+ */
 export function writesAfterGone(facts: RestartFacts): readonly RowVersion[] {
   const { gone } = facts;
   if (gone === undefined) return [];
-  return facts.changes.filter(
-    (version) =>
-      version.seq > gone.seq &&
-      version.artefactOfHold !== true &&
-      version.writer !== undefined &&
-      facts.attribute(version)?.incarnation === facts.struck,
-  );
+  const finishing = new Map<string, string>();
+  return facts.changes.filter((version) => {
+    const { writer } = version;
+    if (version.seq < gone.seq || writer === undefined || facts.artefacts.has(version.seq)) return false;
+    if (facts.attribute(version)?.incarnation !== facts.struck) return false;
+    if (gone.connectionsGone) return true;
+    const connection = connectionOf(writer);
+    const transaction = finishing.get(connection) ?? writer.transactionId;
+    finishing.set(connection, transaction);
+    return transaction !== writer.transactionId;
+  });
 }

@@ -1,6 +1,7 @@
 /** The JSON report, version 1: the public form that scripts hold on to. */
 import type { Report } from '../core/report.ts';
-import { describeDiagnosis, describeFinding } from './wording.ts';
+import { describeDiagnosis } from './diagnosis-words.ts';
+import { describeFinding } from './finding-words.ts';
 
 export const SCHEMA_VERSION = 1;
 

@@ -94,8 +94,9 @@ export function needsControl(run: InFlight): boolean {
   const { control, fileMode } = run.settings;
   if (control === 'off') return false;
   if (control === 'always') return true;
+  const expected = fileMode === 'valid' ? 'completed' : 'failed';
   const state = subjectChanges(run).at(-1)?.values?.state;
-  return fileMode === 'valid' && state !== undefined && isTerminal(state) && state !== 'completed';
+  return state !== undefined && isTerminal(state) && state !== expected;
 }
 
 /** The same job on the worker that is there now, without a restart. */

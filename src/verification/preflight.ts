@@ -109,7 +109,7 @@ async function checkQueue(run: Connected): Promise<void> {
     kind: 'preflight:checked',
     check: 'queue',
     status: 'ok',
-    text: `queue ${run.queue.queueName} reachable (${info.server} at ${info.address})`,
+    text: `queue ${run.queue.queueName} at ${info.address} (${info.server})`,
   });
   for (const warning of info.warnings) {
     record(run, { kind: 'preflight:checked', check: 'queue', status: 'warning', text: warning });

@@ -212,7 +212,10 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
     if (hold === null || released) return;
     released = true;
     const blocked = gone ? await blockedByTheDead(run, holder, hold) : [];
-    const left = await terminateBackends(run.database, blocked);
+    const alive = await terminateBackends(run.database, blocked);
+    // Behind a pooler whose statement waits cannot be told: what it writes now is taken for the dead worker's.
+    const untold = gone && run.pooled ? await hold.blocked() : [];
+    const left = [...new Set([...alive, ...untold])];
     await hold.release();
     const terminated = blocked.filter((pid) => !left.includes(pid));
     record(run, {

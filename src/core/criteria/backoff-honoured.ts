@@ -3,40 +3,58 @@
  * restart in between neither skips the wait nor loses the retry.
  *
  * Why: backoff protects whatever the job failed on. A restart that skips it turns a deploy into a stampede.
- * What would fool it: the clock of the looker. So the waits are measured between the times that the server noted for
- * the two writes, by one clock.
- * What it cannot see: how long the wait should be, unless the settings say so (`retries`); then it is skipped.
+ * What would fool it: the clock of the looker (so the waits are measured between the times that the server noted for
+ * the two writes), and a count that is raised when a job is taken up: that write ends a wait, it does not begin one.
+ * A retry that has not come when the record breaks off, or that is still to fall due, is not lost.
+ * What it cannot see: how long the wait should be, unless the settings say so (`retries`); then it is skipped. Under
+ * polling, the moment of a write; so there it is lenient.
  */
-import { claimIn } from '../claims.ts';
+import { isTerminal } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first } from '../history.ts';
+import { first, last, rowBefore, type History, type RowVersion } from '../history.ts';
+import { dueAfterEnd } from '../redelivery.ts';
+import type { RestartFacts } from '../restart.ts';
+import { kindOfWrite } from '../take-over.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 /** Timers may fire a little early against the server's clock. */
 const TOLERANCE_MS = 50;
+/** A look that comes late makes a wait look shorter than it was. */
+const POLLING_TOLERANCE_MS = 1_000;
 
 export const backoffHonoured: Criterion = {
   id: 'backoff-honoured',
-  title: 'its retries kept their backoff',
+  title: 'retries kept their backoff',
   judge(history, facts) {
     const backoff = first(history, 'run:started')?.backoff ?? null;
     const waits = waitsOf(facts.changes);
     if (waits.length === 0) return judgement('skipped', finding('nothing-retried'));
     if (backoff === null) return judgement('skipped', finding('backoff-unknown', { retries: waits.length }));
+    const polled = last(history, 'observer:started')?.source !== 'trigger';
+    const toleranceMs = polled ? POLLING_TOLERANCE_MS : TOLERANCE_MS;
     const problems: Finding[] = [];
     for (const { retry, waitedMs, step } of waits) {
       const leastMs = backoff.baseMs * backoff.factor ** retry;
       if (step > 1) problems.push(finding('retry-counted-twice', { retry, step }));
-      if (waitedMs !== null && waitedMs < leastMs - TOLERANCE_MS) {
+      if (waitedMs !== null && waitedMs < leastMs - toleranceMs) {
         problems.push(finding('retried-too-early', { retry, waitedMs, leastMs }));
       }
     }
-    const lost = waits.at(-1);
-    if (lost?.waitedMs === null) problems.push(finding('retry-never-came', { retry: lost.retry }));
     if (problems.length > 0) return judgement('failed', ...problems);
-    return judgement('passed', finding('backoff-kept', { retries: waits.length }));
+    const pending = waits.find(({ waitedMs }) => waitedMs === null);
+    if (pending === undefined) return judgement('passed', finding('backoff-kept', { retries: waits.length }));
+    const doubt = doubtOfLoss(history, facts);
+    return doubt === undefined
+      ? judgement('failed', finding('retry-never-came', { retry: pending.retry }))
+      : judgement('inconclusive', doubt);
   },
 };
+
+function doubtOfLoss(history: History, facts: RestartFacts): Finding | undefined {
+  if (!facts.observedToEnd) return finding('history-breaks-off');
+  const due = dueAfterEnd(history, facts);
+  return due === undefined ? undefined : finding('not-due-yet', { due });
+}
 
 interface Wait {
   /** The retry that was waited for: 1 is the first. */
@@ -47,33 +65,33 @@ interface Wait {
   readonly step: number;
 }
 
-type Versions = Parameters<Criterion['judge']>[1]['changes'];
-
-function waitsOf(changes: Versions): readonly Wait[] {
+function waitsOf(changes: readonly RowVersion[]): readonly Wait[] {
   const waits: Wait[] = [];
   for (const [index, version] of changes.entries()) {
-    const before = changes[index - 1]?.values?.retryCount;
-    const now = version.values?.retryCount;
-    if (before == null || now == null || now <= before) continue;
-    // The count may be raised in the write that fails the attempt, or in the one that picks it up again.
-    const claimed = changes.slice(index + 1).find((later) => isPickUp(version, later));
-    const ended = changes.at(-1)?.values;
-    if (claimed === undefined && (ended?.state === 'failed' || ended?.state === 'completed')) continue;
-    waits.push({
-      retry: now,
-      waitedMs: claimed === undefined ? null : claimed.databaseAtMs - version.databaseAtMs,
-      step: now - before,
-    });
+    const before = changes[index - 1]?.values;
+    const { values } = version;
+    if (before?.retryCount == null || values?.retryCount == null) continue;
+    const step = values.retryCount - before.retryCount;
+    if (step <= 0 || isTerminal(values.state) || isPickUp(version, changes)) continue;
+    const next = changes.slice(index + 1).find((later) => isPickUp(later, changes) || hasEnded(later));
+    // A job that ended while it waited (it was cancelled, it was given up) waits for nothing any more.
+    if (next !== undefined && hasEnded(next)) continue;
+    const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
+    waits.push({ retry: values.retryCount, waitedMs, step });
   }
   return waits;
 }
 
-/** A claim that is another than the one that failed; without such a column, a status that is worked on again. */
-function isPickUp(failed: Versions[number], later: Versions[number]): boolean {
-  const { values } = later;
-  if (values?.owner !== undefined || values?.taskId !== undefined) {
-    const claim = claimIn(values);
-    return claim !== null && claim !== claimIn(failed.values);
-  }
-  return values?.state === 'processing' && values.status !== failed.values?.status;
+/** Taken up: claimed anew, or its status put to work again. A status that says "waits for its retry" is none. */
+function isPickUp(version: RowVersion, changes: readonly RowVersion[]): boolean {
+  const { values } = version;
+  const before = rowBefore(changes, version.seq);
+  if (values?.state !== 'processing' || before == null) return false;
+  const claimed = values.taskId != null && values.taskId !== before.taskId;
+  const raised = (values.retryCount ?? 0) > (before.retryCount ?? 0);
+  return claimed || (!raised && kindOfWrite(values, before) === 'work');
+}
+
+function hasEnded({ values }: RowVersion): boolean {
+  return values === null || isTerminal(values.state);
 }

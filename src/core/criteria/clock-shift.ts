@@ -9,6 +9,7 @@
 import { finding, type Finding } from '../findings.ts';
 import { first, type History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
+import { parseTimestamp } from '../timestamps.ts';
 
 const QUARTER_MS = 15 * 60_000;
 const TOLERANCE_MS = 5_000;
@@ -25,9 +26,9 @@ export function clockShifts(history: History, facts: RestartFacts): readonly Fin
     const version = facts.changes.find(({ values }) => values?.[role] != null);
     const text = version?.values?.[role];
     if (version === undefined || text == null) return [];
-    const zoned = /(?:Z|[+-]\d\d(?::?\d\d)?)$/.test(text);
-    const shiftMs = Date.parse(zoned ? text : `${text}Z`) - version.databaseAtMs;
-    return Number.isNaN(shiftMs) ? [] : [{ column, zoned, shiftMs }];
+    const timestamp = parseTimestamp(text);
+    if (timestamp === null) return [];
+    return [{ column, zoned: timestamp.zoned, shiftMs: timestamp.epochMs - version.databaseAtMs }];
   });
   // With a zone there is one right time. Without, the column's own convention is the one of most values.
   const convention = shifts.find(({ zoned, column }) => !zoned && column === 'created_at')?.shiftMs;

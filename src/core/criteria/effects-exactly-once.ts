@@ -5,6 +5,7 @@
  * most expensive kind of failure, because nobody looks.
  * What would fool it: trusting the status or the progress; a total that is right because one item is missing and
  * another there twice (so items are compared by name).
+ * Effects under names that are none of the job's files are not missing, they cannot be compared: inconclusive.
  * What it cannot see: without an effects query, anything; then it is skipped and said. Effects outside the database
  * (mails, calls) are seen only if the query can.
  */
@@ -15,10 +16,11 @@ import { judgement, type Criterion } from './criterion.ts';
 
 export const effectsExactlyOnce: Criterion = {
   id: 'effects-exactly-once',
-  title: 'every file was processed exactly once',
+  title: 'each file processed once',
   judge(history, facts) {
     const effects = effectsOf(history, facts.job);
     if (effects === undefined) return judgement('skipped', finding('effects-not-counted'));
+    if (effects.unknown) return judgement('inconclusive', finding('effects-not-comparable'));
     const problems: Finding[] = effects.repeated.map(({ item, count }) =>
       finding('effect-repeated', { item, count }),
     );

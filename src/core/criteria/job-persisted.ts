@@ -11,7 +11,7 @@ import { judgement, type Criterion } from './criterion.ts';
 
 export const jobPersisted: Criterion = {
   id: 'job-persisted',
-  title: 'the job stayed in the database',
+  title: 'stayed in the database',
   judge(history, facts) {
     const { versions, begun } = facts;
     const missing = versions.find((version) => version.values === null);
@@ -25,9 +25,11 @@ export const jobPersisted: Criterion = {
     if (begun !== undefined && !versions.some((version) => version.seq > begun.seq)) {
       return judgement('inconclusive', finding('not-looked-at-after-restart'));
     }
-    const checked = history.of('observer:checked').find((event) => event.job === facts.job);
-    if (checked?.complete === false) {
-      return judgement('inconclusive', finding('observation-incomplete', { versions: checked.versions }));
+    const incomplete = history
+      .of('observer:checked')
+      .find((event) => event.job === facts.job && !event.complete);
+    if (incomplete !== undefined) {
+      return judgement('inconclusive', finding('observation-incomplete', { versions: incomplete.versions }));
     }
     const source = history.of('observer:started').at(-1)?.source ?? 'poll';
     const count = facts.changes.length;

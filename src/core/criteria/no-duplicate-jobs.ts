@@ -5,9 +5,10 @@
  * What would fool it: counting at the end only (the second message has been consumed by then), or counting by id
  * only (the copy has an id of its own). So every look at the broker counts, and rows are found by the files they carry.
  * A bulk job may rightly have children, rows that carry some of its files: what must not be is a second row with all
- * of them, or two children with the same ones.
+ * of them, or two children with the same ones. With one file alone a child and a copy look the same: inconclusive.
  * Where no access to the table was given, and nothing lists the jobs, it is skipped: the report says why.
- * What it cannot see: a second message in a broker that cannot be searched; then only rows are judged, and that is said.
+ * What it cannot see: a second message in a broker that cannot be searched, or a second row in a table without a
+ * files column; then only the other is judged, and that is said.
  */
 import { finding } from '../findings.ts';
 import type { History } from '../history.ts';
@@ -15,30 +16,50 @@ import { judgement, type Criterion } from './criterion.ts';
 
 export const noDuplicateJobs: Criterion = {
   id: 'no-duplicate-jobs',
-  title: 'no duplicate of it was made',
+  title: 'no duplicate was made',
   judge(history, facts) {
-    const duplicates = duplicateRows(history, facts.job);
-    if (duplicates.length > 0)
-      return judgement('failed', finding('further-rows', { ids: duplicates.join(', ') }));
-    const messages = facts.snapshots.flatMap((snapshot) =>
-      snapshot.messages === null ? [] : [snapshot.messages],
-    );
-    const most = Math.max(0, ...messages);
+    const { copies, repeatedChildren, single } = furtherRows(history, facts.job);
+    if (repeatedChildren.length > 0) {
+      return judgement('failed', finding('further-children', { ids: repeatedChildren.join(', ') }));
+    }
+    if (copies.length > (single ? 1 : 0)) {
+      return judgement('failed', finding('further-rows', { ids: copies.join(', ') }));
+    }
+    const counts = facts.snapshots.flatMap(({ messages }) => (messages === null ? [] : [messages]));
+    const most = Math.max(0, ...counts);
     if (most > 1) return judgement('failed', finding('further-messages', { messages: most }));
+    if (copies.length > 0) {
+      return judgement('inconclusive', finding('child-or-duplicate', { ids: copies.join(', ') }));
+    }
     const unseen = history.of('rows:not-counted').find((event) => event.job === facts.job);
-    if (unseen !== undefined)
+    if (unseen !== undefined) {
       return judgement('skipped', finding('rows-not-visible', { reason: unseen.reason }));
-    const counts = history.of('rows:counted').filter((event) => event.job === facts.job);
-    if (counts.length === 0) return judgement('inconclusive', finding('rows-not-counted'));
-    const rows = finding('one-row', { children: Math.max(0, (counts.at(-1)?.rows.length ?? 1) - 1) });
-    return messages.length === 0
-      ? judgement('passed', rows, finding('messages-not-counted'))
-      : judgement('passed', rows, finding('one-message', { most }));
+    }
+    const counted = history.of('rows:counted').findLast((event) => event.job === facts.job);
+    const rows =
+      counted === undefined
+        ? finding('rows-not-counted')
+        : finding('one-row', { children: Math.max(0, counted.rows.length - 1) });
+    const messages = counts.length === 0 ? finding('messages-not-counted') : finding('one-message', { most });
+    if (counts.length > 0 && (counted !== undefined || facts.observedToEnd)) {
+      return judgement('passed', rows, messages);
+    }
+    return counted === undefined
+      ? judgement('inconclusive', rows, messages)
+      : judgement('passed', rows, messages);
   },
 };
 
-/** The ids of rows that repeat the job, or a child of it. */
-function duplicateRows(history: History, job: string | undefined): readonly string[] {
+interface FurtherRows {
+  /** Rows with all of the job's files. */
+  readonly copies: readonly string[];
+  /** Rows with the same part of them as another. */
+  readonly repeatedChildren: readonly string[];
+  /** The job has one file: then one row with it may be its child. */
+  readonly single: boolean;
+}
+
+function furtherRows(history: History, job: string | undefined): FurtherRows {
   const files = history.of('job:created').find((event) => event.job === job)?.files ?? [];
   const carried = new Map<string, readonly string[]>();
   for (const event of history.of('row:stranger')) {
@@ -47,14 +68,20 @@ function duplicateRows(history: History, job: string | undefined): readonly stri
   for (const event of history.of('rows:counted')) {
     if (event.job === job) for (const row of event.rows) carried.set(row.id, row.files);
   }
+  const whole = keyOf(files);
   const seen = new Set<string>();
-  if (files.length > 0) seen.add([...files].sort().join('\n'));
-  const duplicates: string[] = [];
+  const copies: string[] = [];
+  const repeatedChildren: string[] = [];
   for (const [id, rowFiles] of carried) {
-    if (id === job) continue;
-    const key = [...rowFiles].sort().join('\n');
-    if (seen.has(key)) duplicates.push(id);
+    if (id === job || rowFiles.length === 0) continue;
+    const key = keyOf(rowFiles);
+    if (key === whole) copies.push(id);
+    else if (seen.has(key)) repeatedChildren.push(id);
     seen.add(key);
   }
-  return duplicates;
+  return { copies, repeatedChildren, single: files.length === 1 };
+}
+
+function keyOf(files: readonly string[]): string {
+  return [...files].sort().join('\n');
 }

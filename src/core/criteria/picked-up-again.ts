@@ -4,89 +4,139 @@
  * Why: it is the promise itself: the job survives because somebody takes it up.
  * What would fool it: the old worker finishing during a polite stop (a drain), an orphaned child of it finishing, a
  * recovery that only rewrites the status, a redelivery whose handler returns at once from its own guard. So the
- * proof is a write of a later incarnation that shows work; or, where writes cannot be attributed, a new task id or a
- * further delivery that the broker counted and that a change of the row followed.
+ * proof is a write of a later incarnation that shows work (see `take-over.ts`); or, where writes cannot be attributed
+ * or show too little, a new task id, or a further delivery by the broker's count together with a write.
+ * That nobody came is only proved when the old worker was seen to go, the run was watched to its end, and the broker
+ * had nothing left that was still to fall due.
  * What it cannot see: with polling and a broker that counts nothing, who made a change; then it rests on the proof
  * that every process of the old worker was gone.
  */
-import { finding, type Finding } from '../findings.ts';
-import { lastSnapshotBefore } from '../history.ts';
-import { wasInFlight, type RestartFacts } from '../restart.ts';
 import { isTerminal } from '../event.ts';
-import { describeBroker, dueAfter } from '../broker-words.ts';
-import { isDrain } from './restart-observed.ts';
+import { finding, type Finding } from '../findings.ts';
+import { lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
+import { describeBroker } from '../broker-words.ts';
+import { dueAfterEnd, findRedelivery, isRedelivered } from '../redelivery.ts';
+import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
+import { kindOfWrite, type WriteKind } from '../take-over.ts';
+import type { Judgement } from '../verdict.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const pickedUpAgain: Criterion = {
   id: 'picked-up-again',
-  title: 'a new worker picked the job up again',
+  title: 'picked up by a new worker',
   judge(history, facts) {
-    const { begun } = facts;
-    if (begun === undefined) return judgement('inconclusive', finding('no-restart'));
-    const { takeOver } = facts;
+    const { begun, takeOver, gone, struckAtMs } = facts;
+    if (begun === undefined || struckAtMs === undefined)
+      return judgement('inconclusive', finding('no-restart'));
     if (takeOver !== undefined) {
       const { version, attribution } = takeOver;
-      const afterMs = version.atMs - begun.atMs;
+      const afterMs = Math.max(0, version.atMs - struckAtMs);
       return judgement('passed', finding('picked-up-by-write', { ...attribution, afterMs }));
     }
-    if (isDrain(history, facts)) return judgement('skipped', finding('drained-so-not-exercised'));
-    if (!wasInFlight(facts) || endedByOldWorker(facts)) {
+    if (isDrain(facts)) return judgement('skipped', finding('drained-so-not-exercised'));
+    if (!facts.inFlight || endedByOldWorker(facts)) {
       return judgement('inconclusive', finding('nothing-to-pick-up'));
     }
-    const byTask = newTask(facts, begun);
-    if (byTask !== undefined) return judgement('passed', byTask);
-
-    const before = facts.brokerBefore;
-    const now = lastSnapshotBefore(facts.snapshots);
-    const handedOutAgain =
-      before?.deliveries != null && now?.deliveries != null && now.deliveries > before.deliveries;
-    const changed = facts.changes.filter(
-      (version) =>
-        facts.gone !== undefined && version.seq > facts.gone.seq && version.artefactOfHold !== true,
-    );
-    if (handedOutAgain && changed.length > 0 && now !== undefined && now.deliveries !== null) {
-      const afterMs = now.atMs - begun.atMs;
-      return judgement('passed', finding('picked-up-by-broker', { deliveries: now.deliveries, afterMs }));
+    if (gone === undefined) {
+      return judgement('inconclusive', finding('worker-not-seen-gone', { incarnation: facts.struck }));
     }
-    const unattributed = changed.filter((version) => facts.attribute(version) === null);
-    if (unattributed.length > 0) {
-      return judgement('inconclusive', finding('unattributed-writes', { writes: unattributed.length }));
+    const state = facts.terminal?.values?.state;
+    if (state !== undefined && facts.terminal !== undefined && facts.terminal.seq < gone.seq) {
+      // By whom is not known, or it would be a drain, the old worker's or a take-over.
+      return judgement('inconclusive', finding('ended-while-stopping', { state }));
     }
-    const due = dueAfter(history, now);
+    const proof = newTask(facts, gone.seq, struckAtMs) ?? furtherDelivery(facts, gone.seq, struckAtMs);
+    if (proof !== undefined) return judgement('passed', proof);
+    if (facts.holdDoubt !== undefined) return judgement('inconclusive', facts.holdDoubt);
+    const weak = weakSigns(facts, gone.seq);
+    if (weak !== undefined) return weak;
+    if (!facts.observedToEnd) return judgement('inconclusive', finding('history-breaks-off'));
+    const due = dueAfterEnd(history, facts);
     if (due !== undefined) return judgement('inconclusive', finding('not-due-yet', { due }));
-    if (handedOutAgain && now.deliveries !== null) {
-      return judgement('failed', finding('handed-out-without-work', { deliveries: now.deliveries }));
+    const again = findRedelivery(facts);
+    if (again?.deliveries != null) {
+      return judgement('failed', finding('handed-out-without-work', { deliveries: again.deliveries }));
     }
-    const afterMs = (history.events.at(-1)?.atMs ?? begun.atMs) - begun.atMs;
-    return judgement('failed', finding('nobody-picked-up', { afterMs, broker: describeBroker(now) }));
+    const afterMs = (history.events.at(-1)?.atMs ?? struckAtMs) - struckAtMs;
+    const broker = describeBroker(lastSnapshotBefore(facts.snapshots));
+    return judgement('failed', finding('nobody-picked-up', { afterMs, broker }));
   },
 };
 
-function endedByOldWorker(facts: RestartFacts): boolean {
-  if (facts.terminal === undefined || facts.begun === undefined) return false;
-  const incarnation = facts.attribute(facts.terminal)?.incarnation;
-  return facts.terminal.seq < facts.begun.seq || incarnation === facts.struck;
+interface LateWrite {
+  readonly version: RowVersion;
+  readonly kind: WriteKind;
+}
+
+/** What was written after the old worker had gone, and not by it. */
+function lateWrites(facts: RestartFacts, goneSeq: number): readonly LateWrite[] {
+  return facts.changes
+    .filter((version) => version.seq > goneSeq && facts.attribute(version)?.incarnation !== facts.struck)
+    .map((version) => ({
+      version,
+      kind: kindOfWrite(version.values, rowBefore(facts.changes, version.seq)),
+    }))
+    .filter(({ kind }) => kind !== 'none');
+}
+
+/** … those left out that are surely no worker's of this run. */
+function workersWrites(facts: RestartFacts, goneSeq: number): readonly LateWrite[] {
+  return lateWrites(facts, goneSeq).filter(
+    ({ version }) => !facts.writersKnown || facts.attribute(version) !== null,
+  );
 }
 
 /** A task id that appeared after the old worker was gone: somebody claimed the job anew. */
-function newTask(facts: RestartFacts, begun: { readonly atMs: number }): Finding | undefined {
-  const { gone } = facts;
+function newTask(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding | undefined {
   const before = facts.before?.taskId;
-  if (gone === undefined || before === null || before === undefined) return undefined;
-  const claimed = facts.changes.find(
-    (version) =>
-      version.seq > gone.seq &&
-      version.artefactOfHold !== true &&
-      version.values !== null &&
-      version.values.taskId != null &&
-      version.values.taskId !== before &&
-      (version.values.state === 'processing' || isTerminal(version.values.state)) &&
-      facts.attribute(version)?.incarnation !== facts.struck,
-  );
-  if (claimed?.values?.taskId == null) return undefined;
-  return finding('picked-up-by-task', {
-    before,
-    after: claimed.values.taskId,
-    afterMs: claimed.atMs - begun.atMs,
+  if (before === null || before === undefined) return undefined;
+  for (const { version } of workersWrites(facts, goneSeq)) {
+    const after = version.values?.taskId;
+    if (after != null && after !== before) {
+      return finding('picked-up-by-task', { before, after, afterMs: version.atMs - sinceMs });
+    }
+  }
+  return undefined;
+}
+
+/** The broker counted a further delivery, and a write came with it: an end that came before the delivery does not count. */
+function furtherDelivery(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding | undefined {
+  const again = findRedelivery(facts);
+  if (again?.deliveries == null) return undefined;
+  const worked = workersWrites(facts, goneSeq).find(({ version, kind }) => {
+    if (kind !== 'end') return true;
+    const next = facts.snapshots.find((snapshot) => snapshot.seq > version.seq);
+    return next === undefined || isRedelivered(facts, next) === true;
   });
+  if (worked === undefined) return undefined;
+  return finding('picked-up-by-broker', {
+    deliveries: again.deliveries,
+    afterMs: worked.version.atMs - sinceMs,
+  });
+}
+
+/** Writes that may be work and don't show it, and ends that nobody worked for. */
+function weakSigns(facts: RestartFacts, goneSeq: number): Judgement | undefined {
+  const writes = lateWrites(facts, goneSeq);
+  const end = writes.find(({ kind }) => kind === 'end');
+  if (end?.version.values != null && isTerminal(end.version.values.state)) {
+    const { state } = end.version.values;
+    const incarnation = facts.attribute(end.version)?.incarnation ?? null;
+    if (state === 'cancelled') return judgement('inconclusive', finding('cancelled-by-others'));
+    const next = facts.snapshots.find((snapshot) => snapshot.seq > end.version.seq);
+    // The broker still had it, undelivered, when the row had ended: whoever ended it did not work on it.
+    const unworked = next !== undefined && isRedelivered(facts, next) === false;
+    return unworked
+      ? judgement('failed', finding('ended-unworked', { state, incarnation }))
+      : judgement('inconclusive', finding('ended-without-work-shown', { state, incarnation }));
+  }
+  const unattributed = writes.filter(({ version }) => facts.attribute(version) === null);
+  if (unattributed.length > 0) {
+    return judgement('inconclusive', finding('unattributed-writes', { writes: unattributed.length }));
+  }
+  const touch = writes.find(({ kind }) => kind === 'touch');
+  const incarnation = touch === undefined ? undefined : facts.attribute(touch.version)?.incarnation;
+  return incarnation === undefined
+    ? undefined
+    : judgement('inconclusive', finding('only-touched', { incarnation }));
 }

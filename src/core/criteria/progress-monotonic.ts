@@ -14,7 +14,7 @@ import { judgement, type Criterion } from './criterion.ts';
 
 export const progressMonotonic: Criterion = {
   id: 'progress-monotonic',
-  title: 'its progress never went down',
+  title: 'progress never went down',
   judge(history, facts) {
     const observed = facts.changes.filter((version) => version.values?.progress !== undefined);
     if (observed.length === 0) return judgement('skipped', finding('no-progress-column'));
@@ -25,7 +25,11 @@ export const progressMonotonic: Criterion = {
         const incarnation = facts.attribute(version)?.incarnation ?? null;
         const dip = finding('progress-went-down', { before: highest, after: progress, incarnation });
         const effects = effectsOf(history, facts.job);
-        const whole = effects !== undefined && effects.missing.length === 0 && effects.repeated.length === 0;
+        const whole =
+          effects !== undefined &&
+          !effects.unknown &&
+          effects.missing.length === 0 &&
+          effects.repeated.length === 0;
         return whole ? judgement('failed', dip, finding('effects-are-whole')) : judgement('failed', dip);
       }
       if (progress !== null) highest = progress;

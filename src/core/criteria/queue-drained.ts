@@ -15,7 +15,7 @@ import { judgement, type Criterion } from './criterion.ts';
 
 export const queueDrained: Criterion = {
   id: 'queue-drained',
-  title: 'the queue keeps nothing of it',
+  title: 'nothing left in the queue',
   judge(history, facts) {
     const row = rowBefore(facts.versions);
     if (row == null || !isTerminal(row.state)) return judgement('skipped', finding('no-end-to-compare'));
@@ -27,6 +27,7 @@ export const queueDrained: Criterion = {
     if (snapshot === undefined || snapshot.state === 'unknown') {
       return judgement('inconclusive', finding('broker-not-asked'));
     }
+    if (last(history, 'settle:ended') === undefined) return judgement('inconclusive', finding('not-settled'));
     const text = describeBroker(snapshot);
     if (snapshot.state === 'dead' && row.state === 'completed') {
       return judgement('failed', finding('row-and-queue-disagree', { state: row.state, broker: text }));

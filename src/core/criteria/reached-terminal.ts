@@ -3,26 +3,25 @@
  *
  * Why: a job that stays in processing for ever is lost to whoever waits for it, whatever the queue says.
  * What would fool it: an end that was reached before the restart, or that was left again (then the last state counts).
- * A broker that hands the job out only after our time-out is no failure yet: inconclusive, with the time it is due.
+ * A broker that hands the job out only after our time-out is no failure yet: inconclusive, with the time it is due;
+ * nor is a job that does not end while the old worker was never seen to go, or a history that breaks off.
  */
-import { describeBroker, dueAfter } from '../broker-words.ts';
+import { describeBroker } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
 import { lastSnapshotBefore, rowBefore } from '../history.ts';
+import { dueAfterEnd } from '../redelivery.ts';
+import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const reachedTerminal: Criterion = {
   id: 'reached-terminal',
-  title: 'the job reached a final state',
+  title: 'reached a final state',
   judge(history, facts) {
     const now = rowBefore(facts.versions);
     if (now === undefined)
       return judgement('inconclusive', finding('never-observed', { job: facts.job ?? 'none' }));
-    const sinceMs = facts.begun?.atMs ?? 0;
-    if (now !== null && isTerminal(now.state)) {
-      const reachedAtMs = facts.terminal?.atMs ?? facts.versions.at(-1)?.atMs ?? sinceMs;
-      return judgement('passed', finding('reached', { state: now.state, afterMs: reachedAtMs - sinceMs }));
-    }
+    if (now !== null && isTerminal(now.state)) return judgement('passed', reached(facts, now.state));
     if (facts.terminal?.values != null) {
       const left = finding('reached-and-left', {
         reached: facts.terminal.values.state,
@@ -30,16 +29,39 @@ export const reachedTerminal: Criterion = {
       });
       return judgement('failed', left);
     }
-    if (facts.begun === undefined) return judgement('inconclusive', finding('no-restart'));
+    const { struckAtMs } = facts;
+    if (struckAtMs === undefined) return judgement('inconclusive', finding('no-restart'));
     const snapshot = lastSnapshotBefore(facts.snapshots);
-    const due = dueAfter(history, snapshot);
-    const afterMs = (history.events.at(-1)?.atMs ?? sinceMs) - sinceMs;
+    const afterMs = (history.events.at(-1)?.atMs ?? struckAtMs) - struckAtMs;
     const stuck = finding('not-terminal', {
       state: now === null ? 'gone' : now.state,
       progress: now?.progress ?? null,
       afterMs,
     });
-    if (due !== undefined) return judgement('inconclusive', stuck, finding('not-due-yet', { due }));
+    // A row that is gone will not end any more, whatever else is uncertain.
+    if (now !== null) {
+      const doubt = doubtOf(facts) ?? dueLater(history, facts);
+      if (doubt !== undefined) return judgement('inconclusive', stuck, doubt);
+    }
     return judgement('failed', stuck, finding('broker-says', { text: describeBroker(snapshot) }));
   },
 };
+
+function reached(facts: RestartFacts, state: Parameters<typeof isTerminal>[0]) {
+  const { end, struckAtMs } = facts;
+  if (end === undefined || struckAtMs === undefined || facts.endedBefore) {
+    return finding('reached-before-restart', { state });
+  }
+  return finding('reached', { state, afterMs: Math.max(0, end.atMs - struckAtMs) });
+}
+
+function doubtOf(facts: RestartFacts) {
+  if (facts.gone === undefined) return finding('worker-not-seen-gone', { incarnation: facts.struck });
+  if (facts.holdDoubt !== undefined) return facts.holdDoubt;
+  return facts.observedToEnd ? undefined : finding('history-breaks-off');
+}
+
+function dueLater(...[history, facts]: Parameters<typeof dueAfterEnd>) {
+  const due = dueAfterEnd(history, facts);
+  return due === undefined ? undefined : finding('not-due-yet', { due });
+}

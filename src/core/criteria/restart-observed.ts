@@ -5,144 +5,144 @@
  * see proved makes the run inconclusive.
  *
  * What has to be shown, all of it:
- * 1. there was a restart (a fault that was not disarmed, or a person's), and the job was in flight when it began;
+ * 1. there was a restart (a fault that was not disarmed and that hit somebody, or a person's), and the job was in
+ *    flight when it began;
  * 2. whoever wrote last before it belongs to the worker that was struck;
  * 3. that worker is gone: every process of its tree, or, where processes cannot be seen, its connections; and nothing
  *    of it writes any more;
  * 4. the old worker did not end the job. Where the scenario is a polite one it may (a drain), and the report says so;
  *    where it is a crash, a job that the old worker ended or handed back was not crashed;
- * 5. a new worker is there.
+ * 5. a new worker was started or seen. That it lived is not asked for here: one that dies at once is what the job has
+ *    to survive, and is said.
  *
  * What would fool it: an operator's Enter, a stop command that exits 0, a wrapper that took the signal, a child with a
- * session of its own, a job that ended a moment before the kill.
+ * session of its own, a job that ended a moment before the kill, a worker that had died before the fault, a worker
+ * whose connection to the broker was merely made anew.
  */
 import { describeBroker } from '../broker-words.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first, type History } from '../history.ts';
-import { wasInFlight, writesAfterGone, type RestartFacts } from '../restart.ts';
+import { isHeldInBroker, type History } from '../history.ts';
+import { endedByOldWorker, isDrain, writesAfterGone, type RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
+
+type Begun = NonNullable<RestartFacts['begun']>;
 
 export const restartObserved: Criterion = {
   id: 'restart-observed',
-  title: 'the restart hit the job in flight',
+  title: 'restart hit it in flight',
   judge(history, facts) {
-    const { begun } = facts;
+    const { begun, terminal } = facts;
     if (facts.disarmed !== undefined) {
       return judgement('inconclusive', finding('fault-disarmed', { fault: facts.disarmed.fault }));
     }
-    const endedBefore =
-      facts.terminal !== undefined && (begun === undefined || facts.terminal.seq < begun.seq);
-    if (endedBefore && facts.terminal?.values != null) {
-      return judgement(
-        'inconclusive',
-        finding('ended-before-strike', { state: facts.terminal.values.state }),
-      );
+    if (facts.endedBefore && terminal?.values != null) {
+      return judgement('inconclusive', finding('ended-before-strike', { state: terminal.values.state }));
     }
     if (begun === undefined) return judgement('inconclusive', finding('no-restart'));
     const doubt =
       doubtOfFlight(facts) ??
-      doubtOfHolder(history, facts) ??
-      doubtOfHold(history, facts) ??
+      doubtOfFault(history, facts, begun) ??
+      doubtOfHolder(history, facts, begun) ??
+      facts.holdDoubt ??
       doubtOfGoing(facts) ??
-      doubtOfEnd(history, facts) ??
+      doubtOfEnd(facts, begun) ??
       doubtOfSuccessor(facts);
     if (doubt !== undefined) return judgement('inconclusive', doubt);
-    return judgement('passed', ...proofs(history, facts, begun));
+    return judgement('passed', ...proofs(facts, begun));
   },
 };
 
-/** The old worker got the signal in flight, finished the job and left: a proper end of the polite scenarios. */
-export function isDrain(history: History, facts: RestartFacts): boolean {
-  const { terminal, begun, gone } = facts;
-  if (terminal?.values == null || begun === undefined || gone === undefined) return false;
-  return (
-    isPolite(history) && terminal.seq > begun.seq && facts.attribute(terminal)?.incarnation === facts.struck
-  );
-}
-
 function doubtOfFlight(facts: RestartFacts): Finding | undefined {
-  if (wasInFlight(facts)) return undefined;
+  if (facts.inFlight) return undefined;
   return finding('not-in-flight', {
-    state: facts.before?.state ?? 'gone',
+    state: facts.before === undefined ? 'unknown' : (facts.before?.state ?? 'gone'),
     broker: describeBroker(facts.brokerBefore),
   });
 }
 
-function doubtOfHolder(history: History, facts: RestartFacts): Finding | undefined {
-  const { begun } = facts;
-  if (begun === undefined) return undefined;
-  const writes = facts.changes.filter(
-    (version) => version.seq < begun.seq && version.values !== null && version.values.state === 'processing',
-  );
-  const lastWrite = writes.at(-1);
-  if (lastWrite?.writer === undefined) {
-    // Polling, or one transaction for the whole job: the writer is not seen. In the harness's own hands only one worker
-    // consumed the queue; in a person's, the holder must have been found out.
-    const known = facts.by === 'auto' || history.of('holder:identified').some((event) => event.main !== null);
-    return known ? undefined : finding('holder-unknown');
+/** A signal that went to nobody, because the worker had ended by itself, is no fault. */
+function doubtOfFault(history: History, facts: RestartFacts, begun: Begun): Finding | undefined {
+  const { struck: incarnation } = facts;
+  const exited = history
+    .of('worker:exited')
+    .find((event) => event.incarnation === incarnation && !event.expected && event.seq < begun.seq);
+  const fault = facts.faults[0];
+  if (exited === undefined && (fault === undefined || fault.signal === null || fault.pids.length > 0)) {
+    return undefined;
   }
-  const attribution = facts.attribute(lastWrite);
-  if (attribution?.incarnation === facts.struck) return undefined;
-  return finding('holder-not-struck', {
-    writer: `${lastWrite.writer.applicationName || 'unnamed'} (backend ${lastWrite.writer.backendPid})`,
-    incarnation: facts.struck,
-  });
+  const how =
+    exited === undefined ? 'no process of it was found' : (exited.signal ?? `exit code ${exited.exitCode}`);
+  return finding('nobody-was-struck', { incarnation, how });
 }
 
-function doubtOfHold(history: History, facts: RestartFacts): Finding | undefined {
-  const broken = history.of('hold:broken')[0];
-  if (broken !== undefined) return finding('hold-broken', { reason: broken.reason });
-  if (history.of('hold:placed').length === 0) return undefined;
-  // The hold must never make a healthy system fail: an error that a lock or statement time-out explains is ours.
-  const hurt = facts.changes.find((version) =>
-    /lock timeout|could not obtain lock|(?:statement|transaction) timeout|55P03|57014/i.test(
-      version.values?.error ?? '',
-    ),
+function doubtOfHolder(history: History, facts: RestartFacts, begun: Begun): Finding | undefined {
+  const lastWrite = facts.changes.findLast(
+    (version) => version.seq < begun.seq && version.values?.state === 'processing',
   );
-  return hurt?.values?.error == null
-    ? undefined
-    : finding('hold-hurt', { error: hurt.values.error.slice(0, 200) });
+  const attribution = lastWrite === undefined ? null : facts.attribute(lastWrite);
+  if (attribution?.incarnation === facts.struck) return undefined;
+  if (attribution !== null && lastWrite?.writer !== undefined) {
+    return finding('holder-not-struck', {
+      writer: `${lastWrite.writer.applicationName || 'unnamed'} (backend ${lastWrite.writer.backendPid})`,
+      incarnation: facts.struck,
+    });
+  }
+  // The writer is not seen (polling, a pooler, one transaction for the whole job). In the harness's own hands only one
+  // worker consumed the queue; in a person's, the holder must have been found out.
+  const known = facts.by === 'auto' || history.of('holder:identified').some((event) => event.main !== null);
+  return known ? undefined : finding('holder-unknown');
 }
 
 function doubtOfGoing(facts: RestartFacts): Finding | undefined {
-  if (facts.gone === undefined) {
-    const there = facts.stillThere;
-    if (there === undefined) return finding('worker-not-seen-gone', { incarnation: facts.struck });
+  const { gone, struck: incarnation, stillThere: there } = facts;
+  if (gone === undefined) {
+    if (there === undefined) return finding('worker-not-seen-gone', { incarnation });
     return finding('worker-still-there', {
       incarnation: there.incarnation,
       pids: there.pids.join(', '),
       connections: there.connections.join(', '),
     });
   }
+  // A worker that only lost its connection to the broker is "replaced" there by itself; its database connection tells.
+  if (gone.proof === 'connections' && !gone.connectionsGone && !facts.connectionsUnseen) {
+    return finding('connection-lives-on', { incarnation });
+  }
   const late = writesAfterGone(facts)[0];
-  return late === undefined
-    ? undefined
-    : finding('write-after-gone', { incarnation: facts.struck, atMs: late.atMs });
+  return late === undefined ? undefined : finding('write-after-gone', { incarnation, atMs: late.atMs });
 }
 
-function doubtOfEnd(history: History, facts: RestartFacts): Finding | undefined {
-  const { terminal, begun, gone } = facts;
-  if (begun === undefined || gone === undefined) return undefined;
-  const polite = isPolite(history);
-  if (terminal?.values != null && terminal.seq < gone.seq) {
-    const incarnation = facts.attribute(terminal)?.incarnation;
-    if (incarnation === undefined) {
-      return finding('ended-while-stopping', { state: terminal.values.state, unattributed: true });
-    }
-    if (incarnation === facts.struck && !polite) {
-      return finding('ended-by-old-worker', { state: terminal.values.state, incarnation });
-    }
+function doubtOfEnd(facts: RestartFacts, begun: Begun): Finding | undefined {
+  const { terminal, gone } = facts;
+  if (terminal?.values != null && gone !== undefined && terminal.seq < gone.seq) {
+    const { state } = terminal.values;
+    if (facts.attribute(terminal) === null) return finding('ended-while-stopping', { state });
   }
-  if (polite) return undefined;
-  const handedBack = facts.changes.find(
-    (version) =>
-      version.seq > begun.seq &&
-      version.values?.state === 'pending' &&
-      facts.attribute(version)?.incarnation === facts.struck,
-  );
-  return handedBack === undefined
-    ? undefined
-    : finding('handed-back-politely', { incarnation: facts.struck });
+  if (facts.polite) return undefined;
+  if (endedByOldWorker(facts) && terminal?.values != null) {
+    return finding('ended-by-old-worker', { state: terminal.values.state, incarnation: facts.struck });
+  }
+  return isHandedBack(facts, begun)
+    ? finding('handed-back-politely', { incarnation: facts.struck })
+    : undefined;
+}
+
+/** By the row, or by the broker: a lock that has not run out is not given back by the dead. */
+function isHandedBack(facts: RestartFacts, begun: Begun): boolean {
+  const { gone, brokerBefore, brokerAfterGone } = facts;
+  const inRow = facts.changes.some((version) => {
+    if (version.seq < begun.seq || version.values?.state !== 'pending') return false;
+    if (facts.before?.state === 'pending') return false;
+    const attribution = facts.attribute(version);
+    return attribution === null
+      ? gone !== undefined && version.seq < gone.seq
+      : attribution.incarnation === facts.struck;
+  });
+  const inBroker =
+    isHeldInBroker(brokerBefore) &&
+    brokerAfterGone?.state === 'waiting' &&
+    brokerBefore?.lockUntilMs != null &&
+    brokerBefore.lockUntilMs > brokerAfterGone.atMs;
+  return inRow || inBroker;
 }
 
 function doubtOfSuccessor(facts: RestartFacts): Finding | undefined {
@@ -150,38 +150,47 @@ function doubtOfSuccessor(facts: RestartFacts): Finding | undefined {
   return there ? undefined : finding('no-new-worker');
 }
 
-function proofs(history: History, facts: RestartFacts, begun: { readonly atMs: number }): readonly Finding[] {
-  const evidence: Finding[] = [];
-  const fault = facts.faults[0];
+function proofs(facts: RestartFacts, begun: Begun): readonly Finding[] {
+  const { gone, terminal, successorDied } = facts;
+  const sinceMs = facts.struckAtMs ?? begun.atMs;
   const state = facts.before?.state ?? 'unknown';
   const progress = facts.before?.progress ?? null;
-  evidence.push(
+  const fault = facts.faults[0];
+  const evidence: Finding[] = [
     fault === undefined
       ? finding('restarted-in-flight', { incarnation: facts.struck, state, progress })
       : finding('struck-in-flight', { fault: fault.fault, incarnation: facts.struck, state, progress }),
-  );
-  if (state !== 'processing' && facts.brokerBefore !== undefined) {
-    evidence.push(finding('in-flight-by-broker', { owner: facts.brokerBefore.owner ?? 'a worker' }));
+  ];
+  if (state !== 'processing' && isHeldInBroker(facts.brokerBefore)) {
+    evidence.push(finding('in-flight-by-broker', { owner: facts.brokerBefore?.owner ?? 'a worker' }));
   }
-  if (facts.gone !== undefined) {
-    const { incarnation, proof, connectionsGone } = facts.gone;
+  if (gone !== undefined) {
+    const { incarnation, proof, connectionsGone } = gone;
     evidence.push(
-      finding('worker-gone', { incarnation, proof, connectionsGone, afterMs: facts.gone.atMs - begun.atMs }),
+      finding('worker-gone', { incarnation, proof, connectionsGone, afterMs: gone.atMs - sinceMs }),
     );
   }
-  if (isDrain(history, facts) && facts.terminal?.values != null) {
-    evidence.push(finding('drained', { incarnation: facts.struck, state: facts.terminal.values.state }));
+  if (isDrain(facts) && terminal?.values != null) {
+    evidence.push(finding('drained', { incarnation: facts.struck, state: terminal.values.state }));
   }
-  const successor = facts.successor ?? facts.takeOver?.version;
-  if (successor !== undefined) {
-    const incarnation =
-      'incarnation' in successor ? successor.incarnation : (facts.takeOver?.attribution.incarnation ?? 0);
-    evidence.push(finding('new-worker', { incarnation, afterMs: successor.atMs - begun.atMs }));
+  if (successorDied !== undefined) {
+    const how = successorDied.signal ?? `exit code ${successorDied.exitCode}`;
+    const { incarnation, atMs } = successorDied;
+    evidence.push(finding('new-worker-died', { incarnation, how, afterMs: Math.max(0, atMs - sinceMs) }));
+  } else {
+    evidence.push(...newWorker(facts, sinceMs));
   }
   return evidence;
 }
 
-/** A run whose beginning is unknown is taken for a crash: it has to show a hand-over. */
-function isPolite(history: History): boolean {
-  return first(history, 'run:started')?.polite ?? false;
+function newWorker(facts: RestartFacts, sinceMs: number): readonly Finding[] {
+  const { successor, takeOver } = facts;
+  const there =
+    successor ??
+    (takeOver === undefined
+      ? undefined
+      : { incarnation: takeOver.attribution.incarnation, atMs: takeOver.version.atMs });
+  if (there === undefined) return [];
+  const afterMs = Math.max(0, there.atMs - sinceMs);
+  return [finding('new-worker', { incarnation: there.incarnation, afterMs })];
 }

@@ -4,7 +4,8 @@
  * Why: a restart that turns a job that would have completed into a failed one has lost it as surely as a deletion.
  * What would fool it: taking any final state for a good one, or taking FAILED for the restart's doing when the worker
  * cannot work on dummy PDFs at all. So an end that is not the expected one is compared with the control's: the same
- * job on the same worker without a restart. Without a control it is inconclusive.
+ * job on the same worker without a restart. Without a control it is inconclusive; so it is where somebody who is no
+ * worker cancelled the job, and where the harness's own hold may have made it fail.
  */
 import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
@@ -13,27 +14,32 @@ import { judgement, type Criterion } from './criterion.ts';
 
 export const sameOutcome: Criterion = {
   id: 'same-outcome',
-  title: 'it ended as it ends without a restart',
+  title: 'ended as without a restart',
   judge(history, facts) {
     const now = rowBefore(facts.versions);
     if (now === undefined || now === null || !isTerminal(now.state)) {
       return judgement('skipped', finding('no-end-to-compare'));
     }
+    const { state } = now;
     const expected =
       (first(history, 'run:started')?.fileMode ?? 'valid') === 'valid' ? 'completed' : 'failed';
-    if (now.state === expected)
-      return judgement('passed', finding('ended-as-expected', { state: now.state }));
-    const error = now.error ?? '';
+    if (state === expected) return judgement('passed', finding('ended-as-expected', { state }));
+    if (facts.holdDoubt !== undefined) return judgement('inconclusive', facts.holdDoubt);
+    if (state === 'cancelled' && (facts.end === undefined || facts.attribute(facts.end) === null)) {
+      return judgement('inconclusive', finding('cancelled-by-others'));
+    }
+    const error = firstLine(now.error);
     const control = jobInRole(history, 'control');
     const controlRow = control === undefined ? undefined : rowBefore(versionsOf(history, control));
     if (controlRow === undefined || controlRow === null || !isTerminal(controlRow.state)) {
-      return judgement('inconclusive', finding('expected-end-unknown', { state: now.state, error }));
+      return judgement('inconclusive', finding('expected-end-unknown', { state, error }));
     }
-    if (controlRow.state === now.state)
-      return judgement('passed', finding('ended-as-control', { state: now.state }));
-    return judgement(
-      'failed',
-      finding('ended-otherwise', { state: now.state, expected: controlRow.state, error }),
-    );
+    return controlRow.state === state
+      ? judgement('passed', finding('ended-as-control', { state }))
+      : judgement('failed', finding('ended-otherwise', { state, expected: controlRow.state, error }));
   },
 };
+
+function firstLine(error: string | null | undefined): string {
+  return (error ?? '').split('\n')[0] ?? '';
+}

@@ -5,28 +5,31 @@
  * successor has done.
  * How: two signs. The writer: a write of an earlier incarnation after a later one, unless it claims the job anew (a
  * thawed worker may, with a token that was never there before). The claim: a task id or owner that comes back after
- * another had taken its place, which also tells two runs within one process.
+ * another had taken its place, which also tells two runs within one process; unless the job was free in between, when
+ * a worker that claims by its name may rightly claim again.
  * What would fool it: taking one process for one writer; taking a new claim of an old worker for a zombie.
  * What it cannot see: who wrote, under polling or behind a pooler. Then the claims alone are judged; and where the old
  * worker could still be alive (every scenario but a crash whose processes were seen to end) that is not enough.
  */
+import type { RowValues } from '../event.ts';
 import { finding } from '../findings.ts';
-import type { RowVersion } from '../history.ts';
+import { rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const singleWriter: Criterion = {
   id: 'single-writer',
-  title: 'no older claim wrote after a newer one',
+  title: 'one writer at a time',
   judge(_history, facts) {
     const returned = claimThatReturned(facts);
     if (returned !== undefined) return judgement('failed', returned);
     let newest = 0;
     let unattributed = 0;
     const claims = new Set<string>();
+    const claimOf = claimsOf(facts);
     for (const version of writesOfWorkers(facts)) {
       const attribution = facts.attribute(version);
-      const claim = claimOf(version);
+      const claim = claimOf(version.values);
       const fresh = claim !== null && !claims.has(claim);
       if (claim !== null) claims.add(claim);
       if (attribution === null) {
@@ -43,7 +46,8 @@ export const singleWriter: Criterion = {
           }),
         );
       }
-      newest = Math.max(newest, attribution.incarnation);
+      // Whoever claims anew is the newest from then on, also an older worker.
+      newest = fresh ? attribution.incarnation : Math.max(newest, attribution.incarnation);
     }
     if (unattributed === 0) return judgement('passed', finding('writers-in-order', { claims: claims.size }));
     const dead = facts.gone?.proof === 'processes' && facts.faults[0]?.signal === 'SIGKILL';
@@ -57,22 +61,29 @@ export const singleWriter: Criterion = {
 /** The versions that a worker wrote: not the harness's insert, and not what the hold let through. */
 function writesOfWorkers(facts: RestartFacts): readonly RowVersion[] {
   return facts.changes.filter(
-    (version) => version.operation !== 'insert' && version.values !== null && version.artefactOfHold !== true,
+    (version) =>
+      version.operation !== 'insert' && version.values !== null && !facts.artefacts.has(version.seq),
   );
 }
 
-function claimOf(version: RowVersion): string | null {
-  return version.values?.owner ?? version.values?.taskId ?? null;
+/** What tells one claim from another in this table: the owner where there ever is one, else the task id. */
+function claimsOf(facts: RestartFacts): (values: RowValues | null | undefined) => string | null {
+  const owned = facts.changes.some(({ values }) => values?.owner != null);
+  return (values) => (owned ? values?.owner : values?.taskId) ?? null;
 }
 
 function claimThatReturned(facts: RestartFacts) {
+  const claimOf = claimsOf(facts);
   const replaced = new Set<string>();
   let current: string | null = null;
   for (const version of writesOfWorkers(facts)) {
-    const claim = claimOf(version);
+    const claim = claimOf(version.values);
     // An emptied claim (a hand-back) ends it without putting another in its place.
     if (claim === null || claim === current) continue;
-    if (replaced.has(claim)) return finding('older-claim-returned', { claim, after: current ?? '' });
+    const previous = rowBefore(facts.changes, version.seq);
+    const wasHeld = previous?.state === 'processing' && claimOf(previous) === current;
+    if (replaced.has(claim) && wasHeld)
+      return finding('older-claim-returned', { claim, after: current ?? '' });
     if (current !== null) replaced.add(current);
     current = claim;
   }

@@ -4,6 +4,7 @@
  * Why: whoever saw COMPLETED has acted on it. A redelivery that runs a finished job again, a boot-time recovery that
  * fails it, a late write of the old worker: all of them come after the row looked perfect.
  * What would fool it: stopping to look at the first final state. So the run settles first.
+ * Not seen by anybody, and so not judged: versions that one transaction wrote one after the other (see `versionsOf`).
  * A change that leaves status, claim, progress, counts, timestamps and error alone (a flag of the application's own)
  * is none of ours; nor is the completion time that is filled in a moment after the status.
  * What it cannot see: under polling, a change that was undone between two looks.
@@ -18,13 +19,13 @@ const JUDGED = ['status', 'taskId', 'progress', 'startedAt', 'completedAt', 'ret
 
 export const terminalIsFinal: Criterion = {
   id: 'terminal-is-final',
-  title: 'nothing changed it after its end',
+  title: 'its end was final',
   judge(history, facts) {
     const { terminal } = facts;
     if (terminal?.values == null) return judgement('skipped', finding('no-end-to-compare'));
     let before: RowValues = terminal.values;
     for (const version of facts.changes) {
-      if (version.seq <= terminal.seq || version.artefactOfHold === true) continue;
+      if (version.seq <= terminal.seq || facts.artefacts.has(version.seq)) continue;
       if (version.values === null) break;
       const changed = changedRoles(before, version.values);
       if (changed.length > 0) {

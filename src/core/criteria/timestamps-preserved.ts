@@ -4,13 +4,15 @@
  * Why: durations, billing and "stuck since" alarms are computed from them; a second pick-up that sets started_at anew
  * hides the outage.
  * What would fool it: comparing only the value before and after (a reset between two looks), clocks that differ (the
- * worker's and the database's may be a little apart, so the order is judged with a tolerance), and a column without
- * a zone beside one with (not comparable: said, not judged).
+ * worker's and the database's may be a little apart, so the order is judged with a tolerance), and values that cannot
+ * be compared (a column without a zone beside one with, a mere date, a number): said, not judged. A job that ended
+ * without ever having been worked on was never started.
  */
 import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
 import { rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
+import { parseTimestamp } from '../timestamps.ts';
 import { clockShifts } from './clock-shift.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -19,7 +21,7 @@ const CLOCK_TOLERANCE_MS = 2_000;
 
 export const timestampsPreserved: Criterion = {
   id: 'timestamps-preserved',
-  title: 'its timestamps were preserved',
+  title: 'timestamps preserved',
   judge(history, facts) {
     const now = rowBefore(facts.versions) ?? lastRow(facts.versions);
     if (now === undefined)
@@ -29,7 +31,7 @@ export const timestampsPreserved: Criterion = {
     }
     const problems: Finding[] = [];
     const good: Finding[] = [];
-    if (now.startedAt !== undefined) judgeStartedAt(facts, now, problems, good);
+    if (now.startedAt !== undefined) judgeStartedAt(facts, problems, good);
     if (now.completedAt !== undefined) judgeCompletedAt(now, problems, good);
     judgeOrder(now, problems, good);
     problems.push(...clockShifts(history, facts));
@@ -44,30 +46,41 @@ function lastRow(versions: readonly RowVersion[]): RowValues | undefined {
   return versions.findLast((version) => version.values !== null)?.values ?? undefined;
 }
 
-function judgeStartedAt(facts: RestartFacts, now: RowValues, problems: Finding[], good: Finding[]): void {
-  let before: string | null = null;
+function judgeStartedAt(facts: RestartFacts, problems: Finding[], good: Finding[]): void {
+  let known: string | null = null;
+  let previous: string | null = null;
   let kept = 0;
   for (const version of facts.versions) {
     const current = version.values?.startedAt;
     if (current === undefined) continue;
-    if (before !== null && current !== before) {
+    if (known !== null && current !== previous && current !== known) {
       const incarnation = facts.attribute(version)?.incarnation ?? null;
       problems.push(
         current === null
-          ? finding('started-at-lost', { before, incarnation })
-          : finding('started-at-changed', { before, after: current, incarnation }),
+          ? finding('started-at-lost', { before: known, incarnation })
+          : finding('started-at-changed', { before: known, after: current, incarnation }),
       );
     }
+    previous = current;
     if (current !== null) {
-      before = current;
+      known = current;
       kept += 1;
     }
   }
-  if (before === null) {
-    if (isTerminal(now.state) && now.state !== 'cancelled') problems.push(finding('started-at-missing'));
-  } else if (problems.length === 0) {
-    good.push(finding('started-at-kept', { startedAt: before, versions: kept }));
+  if (known !== null && problems.length === 0) {
+    good.push(finding('started-at-kept', { startedAt: known, versions: kept }));
+  } else if (known === null && wasWorkedOn(facts.changes) && hasEnded(facts.versions)) {
+    problems.push(finding('started-at-missing'));
   }
+}
+
+function wasWorkedOn(changes: readonly RowVersion[]): boolean {
+  return changes.some(({ values }) => values?.state === 'processing' || values?.state === 'completed');
+}
+
+function hasEnded(versions: readonly RowVersion[]): boolean {
+  const now = lastRow(versions);
+  return now !== undefined && isTerminal(now.state);
 }
 
 function judgeCompletedAt(now: RowValues, problems: Finding[], good: Finding[]): void {
@@ -87,19 +100,12 @@ function judgeOrder(now: RowValues, problems: Finding[], good: Finding[]): void 
     const previous = present[index - 1];
     if (previous === undefined) continue;
     const [earlier, earlierAt] = previous;
-    if (hasZone(earlierAt) !== hasZone(laterAt)) {
+    const before = parseTimestamp(earlierAt);
+    const after = parseTimestamp(laterAt);
+    if (before === null || after === null || before.zoned !== after.zoned) {
       good.push(finding('timestamps-not-comparable', { earlier, later }));
-    } else if (epochMs(laterAt) < epochMs(earlierAt) - CLOCK_TOLERANCE_MS) {
+    } else if (after.epochMs < before.epochMs - CLOCK_TOLERANCE_MS) {
       problems.push(finding('timestamps-out-of-order', { earlier, later, earlierAt, laterAt }));
     }
   }
-}
-
-function hasZone(timestamp: string): boolean {
-  return /(?:Z|[+-]\d\d(?::?\d\d)?)$/.test(timestamp);
-}
-
-/** Without a zone both sides are read as UTC, which is right for a comparison of two such columns. */
-function epochMs(timestamp: string): number {
-  return Date.parse(hasZone(timestamp) ? timestamp : `${timestamp}Z`);
 }

@@ -3,18 +3,20 @@
  *
  * Why: recovery code hits the wrong jobs: it fails or resets rows that ended long ago, and slots or locks of the dead
  * keep everybody else from running.
- * What would fool it: looking at the subject alone, which may be perfect while its neighbours are not.
+ * What would fool it: looking at the subject alone, which may be perfect while its neighbours are not; and taking a
+ * neighbour for stuck that nobody waited for: it has as long as the subject has, after a restart that was seen.
  */
-import { dueAfter } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
 import { effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
-import { changesOf, jobInRole, lastSnapshotBefore, type History } from '../history.ts';
+import { changesOf, jobInRole, type History } from '../history.ts';
+import { dueAfterEnd } from '../redelivery.ts';
+import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const witnessesUnharmed: Criterion = {
   id: 'witnesses-unharmed',
-  title: 'its neighbours were not harmed',
+  title: 'its neighbours unharmed',
   judge(history, facts) {
     const ended = jobInRole(history, 'witness-ended');
     const waiting = jobInRole(history, 'witness-waiting');
@@ -24,15 +26,18 @@ export const witnessesUnharmed: Criterion = {
       ...(ended === undefined ? [] : harmToEnded(history, ended)),
       ...(waiting === undefined ? [] : harmToWaiting(history, waiting)),
     ];
-    // What keeps the subject from being due yet keeps the one behind it too.
-    const due = dueAfter(history, lastSnapshotBefore(facts.snapshots));
-    const onlyWaits = problems.every(({ code }) => code === 'waiting-witness-stuck');
-    if (problems.length > 0 && onlyWaits && due !== undefined && facts.terminal === undefined) {
-      return judgement('inconclusive', ...problems, finding('not-due-yet', { due }));
+    if (problems.length > 0) return judgement('failed', ...problems);
+    const status = waiting === undefined ? undefined : unendedStatus(history, waiting);
+    if (status !== undefined) {
+      const stuck = finding('waiting-witness-stuck', { status });
+      const due = facts.terminal === undefined ? dueAfterEnd(history, facts) : undefined;
+      // What keeps the subject from being due yet keeps the one behind it too.
+      if (due !== undefined) return judgement('inconclusive', stuck, finding('not-due-yet', { due }));
+      return wasAwaited(history, facts)
+        ? judgement('failed', stuck)
+        : judgement('inconclusive', finding('waiting-witness-not-awaited', { status }));
     }
-    return problems.length > 0
-      ? judgement('failed', ...problems)
-      : judgement('passed', finding('witnesses-well', { waited: waiting === undefined ? 0 : 1 }));
+    return judgement('passed', finding('witnesses-well', { waited: waiting === undefined ? 0 : 1 }));
   },
 };
 
@@ -62,13 +67,24 @@ function harmToEnded(history: History, job: string): readonly Finding[] {
   ];
 }
 
+/** It had as long as the subject had: to the end of that, or to the end of the time. */
+function wasAwaited(history: History, facts: RestartFacts): boolean {
+  const timedOut = history.of('timeout:reached').some(({ timeout }) => timeout === 'terminal');
+  return facts.observedToEnd && facts.gone !== undefined && (facts.end !== undefined || timedOut);
+}
+
+/** The status of a job that has not ended; `undefined`: it has, or it is gone. */
+function unendedStatus(history: History, job: string): string | undefined {
+  const now = changesOf(history, job).at(-1)?.values;
+  if (now === null || (now !== undefined && isTerminal(now.state))) return undefined;
+  return now?.status ?? 'unknown';
+}
+
 function harmToWaiting(history: History, job: string): readonly Finding[] {
   const changes = changesOf(history, job);
   const now = changes.at(-1)?.values;
   if (now === null) return [finding('waiting-witness-gone')];
-  if (now === undefined || !isTerminal(now.state)) {
-    return [finding('waiting-witness-stuck', { status: now?.status ?? 'unknown' })];
-  }
+  if (now === undefined || !isTerminal(now.state)) return [];
   const ends = changes.filter((version, index) => {
     const before = changes[index - 1]?.values;
     const ended = version.values !== null && isTerminal(version.values.state);

@@ -18,7 +18,10 @@ export const resetAtBoot: Diagnose = (subject) => {
 
 export const progressReset: Diagnose = (subject) => {
   const dip = valuesOf(subject, 'progress-went-down');
-  if (dip === undefined || resetAtBoot(subject) !== undefined) return undefined;
+  // A dip after the end is a write after the end.
+  if (dip === undefined || resetAtBoot(subject) !== undefined || subject.found('changed-after-end')) {
+    return undefined;
+  }
   return { before: dip.before, after: dip.after };
 };
 

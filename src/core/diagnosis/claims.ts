@@ -24,8 +24,9 @@ function witness({ history }: Case, role: 'witness-ended' | 'witness-waiting'): 
 
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
 export const staleLock: Diagnose = (subject) => {
-  const { successor, gone } = subject.facts;
+  const { successor, successorDied, gone } = subject.facts;
   if (!isUntouched(subject) || successor === undefined || gone === undefined) return undefined;
+  if (successorDied !== undefined) return undefined;
   const waiting = witness(subject, 'witness-waiting');
   const now = waiting.at(-1)?.values;
   const untouched = waiting.every((version) => version.seq < gone.seq);

@@ -3,7 +3,7 @@ import type { History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import type { JudgedCriterion } from '../verdict.ts';
 
-/** The evidence is plain values; the sentences are in `reporters/wording.ts`. */
+/** The evidence is plain values; the sentences are in `reporters/diagnosis-words.ts`. */
 export type DiagnosisValues = Readonly<Record<string, string | number | null>>;
 
 export interface Case {

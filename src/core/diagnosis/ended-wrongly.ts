@@ -1,6 +1,8 @@
 /** Why a job that ended did not end as it should, or did not stay ended. */
+import { describeBroker } from '../broker-words.ts';
+import { isTerminal, type JobState } from '../event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
-import { isTerminal } from '../event.ts';
+import { lastSnapshotBefore } from '../history.ts';
 import {
   closedBeforeDrained,
   completedOnShutdown,
@@ -22,39 +24,81 @@ export function valuesOf<Code extends FindingCode>(
   return all.find((each) => each.code === code) as Readonly<FindingArguments[Code]> | undefined;
 }
 
-/** A new worker wrote FAILED without having worked on the job, and the redelivery went on with it. */
+interface FirstEnd {
+  readonly state: JobState;
+  /** Who wrote it, if that is known. */
+  readonly by: number | null;
+  /** Who left it again, if that is known. */
+  readonly leftBy: number | null;
+}
+
+/** The final state that did not last, if there was one. */
+function endThatWasLeft({ facts }: Case): FirstEnd | undefined {
+  const { terminal, changes } = facts;
+  if (terminal?.values == null) return undefined;
+  const { state } = terminal.values;
+  const left = changes.find(
+    ({ seq, values }) => seq > terminal.seq && values !== null && values.state !== state,
+  );
+  if (left === undefined || facts.artefacts.has(left.seq)) return undefined;
+  const writer = (version: typeof terminal): number | null => facts.attribute(version)?.incarnation ?? null;
+  return { state, by: writer(terminal), leftBy: writer(left) };
+}
+
+/** A new worker wrote FAILED without having worked on the job, whether or not the redelivery went on with it. */
 export const failedAtBoot: Diagnose = (subject) => {
   const { terminal, takeOver, struck } = subject.facts;
   if (terminal?.values?.state !== 'failed') return undefined;
   const incarnation = subject.facts.attribute(terminal)?.incarnation ?? null;
   if (incarnation === null || incarnation <= struck) return undefined;
-  const beforeAnyWork = takeOver === undefined || terminal.seq < takeOver.version.seq;
-  return beforeAnyWork ? { incarnation } : undefined;
+  const worked = takeOver !== undefined && takeOver.version.seq <= terminal.seq;
+  const wrong =
+    endThatWasLeft(subject) !== undefined ||
+    subject.found('ended-unworked') ||
+    subject.found('ended-otherwise');
+  return wrong && !worked ? { incarnation } : undefined;
 };
 
-/** The struck worker itself wrote FAILED or CANCELLED on its way out, though the job is handed out again. */
+/** The struck worker itself wrote FAILED or CANCELLED on its way out, though the job is handed out again, or would have completed. */
 export const failedOnShutdown: Diagnose = (subject) => {
-  if (!endedOnShutdown(subject) || closedBeforeDrained(subject) !== undefined) return undefined;
-  return subject.found('changed-after-end') || subject.found('ended-otherwise') ? {} : undefined;
+  if (subject.facts.endedBefore || !endedOnShutdown(subject)) return undefined;
+  if (closedBeforeDrained(subject) !== undefined) return undefined;
+  return endThatWasLeft(subject) !== undefined || subject.found('ended-otherwise') ? {} : undefined;
 };
 
-/** After the end it was taken up again: its status is, or for a moment was, not final any more. */
+/** The old worker finished it before it left, and a new one worked on it all the same. */
+export const redeliveredAfterDrain: Diagnose = (subject) => {
+  const left = endThatWasLeft(subject);
+  const { polite, struck, takeOver } = subject.facts;
+  if (!polite || left?.state !== 'completed' || left.by !== struck) return undefined;
+  return takeOver === undefined ? undefined : { incarnation: takeOver.attribution.incarnation };
+};
+
+/** A job that had ended was taken up again; those with a nearer cause are told of above. */
 export const reranFinishedJob: Diagnose = (subject) => {
-  const { terminal, changes } = subject.facts;
-  if (!subject.found('changed-after-end') || terminal?.values?.state === 'failed') return undefined;
-  const again = changes.find(
-    (version) =>
-      terminal !== undefined && version.seq > terminal.seq && version.values?.state === 'processing',
-  );
-  return again === undefined
-    ? undefined
-    : { incarnation: subject.facts.attribute(again)?.incarnation ?? null };
+  const left = endThatWasLeft(subject);
+  if (left === undefined || redeliveredAfterDrain(subject) !== undefined) return undefined;
+  if (failedAtBoot(subject) !== undefined || failedOnShutdown(subject) !== undefined) return undefined;
+  return { state: left.state, incarnation: left.leftBy };
 };
 
 export const wroteAfterEnd: Diagnose = (subject) => {
-  if (reranFinishedJob(subject) !== undefined || failedAtBoot(subject) !== undefined) return undefined;
+  if (endThatWasLeft(subject) !== undefined) return undefined;
   const changed = valuesOf(subject, 'changed-after-end');
   return changed === undefined ? undefined : { columns: changed.columns, afterMs: changed.afterMs };
+};
+
+/** Marked as ended by somebody who had not been handed the job. */
+export const endedUnworked: Diagnose = (subject) =>
+  subject.found('ended-unworked') && failedAtBoot(subject) === undefined
+    ? { state: subject.facts.end?.values?.state ?? null }
+    : undefined;
+
+/** It failed after it had been taken up again: something of the first run stands in the way of the second. */
+export const rerunCannotSucceed: Diagnose = (subject) => {
+  if (!subject.found('ended-otherwise') || subject.found('retries-burnt')) return undefined;
+  if (failedAtBoot(subject) !== undefined || endedOnShutdown(subject)) return undefined;
+  return subject.facts.takeOver === undefined ? undefined : {};
 };
 
 export const itemsMissing: Diagnose = (subject) => {
@@ -66,13 +110,24 @@ export const itemsMissing: Diagnose = (subject) => {
   return { items: missing.length };
 };
 
+/** One of the two was told of an end, the other never, or of another one. */
 export const rowAndQueueDisagree: Diagnose = (subject) => {
+  const { facts } = subject;
   const values = valuesOf(subject, 'row-and-queue-disagree');
-  return values === undefined ? undefined : { state: values.state, broker: values.broker };
+  if (values !== undefined) return { status: values.state, broker: values.broker };
+  if (!subject.has('reached-terminal', 'failed') || facts.terminal !== undefined) return undefined;
+  const now = lastSnapshotBefore(facts.snapshots);
+  const over = now?.state === 'ended' || now?.state === 'gone';
+  if (facts.takeOver === undefined || facts.successorDied !== undefined || !over) return undefined;
+  return { status: facts.versions.at(-1)?.values?.status ?? null, broker: describeBroker(now) };
 };
 
 export const neverAcked: Diagnose = (subject) => {
   if (!subject.found('still-in-queue') && !subject.found('messages-left')) return undefined;
+  // A message that nobody was handed is not one that nobody acknowledged.
+  const { facts } = subject;
+  const endedBy = facts.end === undefined ? undefined : facts.attribute(facts.end)?.incarnation;
+  if (facts.takeOver === undefined && endedBy !== facts.struck) return undefined;
   return { due: valuesOf(subject, 'still-in-queue')?.due ?? null };
 };
 
@@ -83,7 +138,8 @@ export const recoveryHitFinishedJobs: Diagnose = (subject) => {
 
 export const slotLeftBehind: Diagnose = (subject) => {
   const stuck = valuesOf(subject, 'waiting-witness-stuck');
-  if (stuck === undefined || lostInShutdownWindow(subject) !== undefined) return undefined;
+  if (stuck === undefined || subject.facts.successorDied !== undefined) return undefined;
+  if (lostInShutdownWindow(subject) !== undefined) return undefined;
   const row = subject.facts.versions.at(-1)?.values;
   // Where the subject itself is stuck too, what keeps it is the cause of both.
   return row != null && isTerminal(row.state) ? { status: stuck.status } : undefined;

@@ -1,4 +1,4 @@
-/** The diagnoses by id, the likeliest first. Words and remedies are in `reporters/wording.ts`. */
+/** The diagnoses by id, the likeliest first. Words and remedies are in `reporters/diagnosis-words.ts`. */
 import type { History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import type { JudgedCriterion } from '../verdict.ts';
@@ -14,6 +14,7 @@ import * as vacuous from './vacuous.ts';
 
 export const DIAGNOSES = {
   'deleted-at-boot': lost.deletedAtBoot,
+  'successor-died': lost.successorDied,
   'redelivered-but-skipped': either(lost.redeliveredButSkipped, claims.takenAndLeft),
   'task-not-registered': celery.taskNotRegistered,
   'stale-lock': claims.staleLock,
@@ -23,7 +24,7 @@ export const DIAGNOSES = {
   'loaded-at-boot-only': claims.loadedAtBootOnly,
   'acked-before-done': lost.ackedBeforeDone,
   'child-death-acked': celery.childDeathAcked,
-  'acked-on-shutdown': either(celery.ackedOnShutdown, claims.completedOnShutdown),
+  'acked-on-shutdown': either(celery.ackedOnShutdown, claims.completedOnShutdown, lost.ackedOnShutdown),
   'lost-in-shutdown-window': either(celery.lostInShutdownWindow, claims.lostInShutdownWindow),
   'popped-without-copy': lost.poppedWithoutCopy,
   'broker-gave-up-row-not-told': lost.brokerGaveUpRowNotTold,
@@ -31,12 +32,15 @@ export const DIAGNOSES = {
   'never-reclaimed': lost.neverReclaimed,
   'nobody-listens': lost.nobodyListens,
   'stuck-after-pickup': lost.stuckAfterPickup,
+  'row-and-queue-disagree': endedWrongly.rowAndQueueDisagree,
   'closed-before-drained': claims.closedBeforeDrained,
   'failed-at-boot': endedWrongly.failedAtBoot,
   'failed-on-shutdown': endedWrongly.failedOnShutdown,
-  'rerun-cannot-succeed': unaccounted.failedByRestart,
+  'redelivered-after-drain': endedWrongly.redeliveredAfterDrain,
+  'rerun-cannot-succeed': endedWrongly.rerunCannotSucceed,
   'reran-finished-job': endedWrongly.reranFinishedJob,
   'wrote-after-end': endedWrongly.wroteAfterEnd,
+  'ended-unworked': endedWrongly.endedUnworked,
   'effect-and-mark-apart': claims.effectAndMarkApart,
   'resumed-past-work': claims.resumedPastWork,
   'error-swallowed': claims.errorSwallowed,
@@ -47,7 +51,6 @@ export const DIAGNOSES = {
   'no-fencing': twice.noFencing,
   'recovery-hit-finished-jobs': endedWrongly.recoveryHitFinishedJobs,
   'slot-left-behind': endedWrongly.slotLeftBehind,
-  'row-and-queue-disagree': endedWrongly.rowAndQueueDisagree,
   'never-acked': endedWrongly.neverAcked,
   'reset-at-boot': accounting.resetAtBoot,
   'progress-reset': accounting.progressReset,
@@ -58,8 +61,11 @@ export const DIAGNOSES = {
   'completed-at-missing': unaccounted.completedAtMissing,
   'clock-mixed': unaccounted.clockMixed,
   'resumed-as-new-job': unaccounted.resumedAsNewJob,
+  'children-enqueued-twice': unaccounted.childrenEnqueuedTwice,
   'recovered-twice': either(unaccounted.recoveredTwice, claims.resumedTwice),
   'ended-before-restart': vacuous.endedBeforeRestart,
+  'not-in-flight': vacuous.notInFlight,
+  'died-before-strike': vacuous.diedBeforeStrike,
   'stopped-politely': vacuous.stoppedPolitely,
   'worker-not-restarted': vacuous.workerNotRestarted,
   'signal-swallowed': vacuous.signalSwallowed,
@@ -67,9 +73,12 @@ export const DIAGNOSES = {
   'another-worker': vacuous.anotherWorker,
   'no-successor': vacuous.noSuccessor,
   'hold-hurt': vacuous.holdHurt,
+  'writers-unknown': vacuous.writersUnknown,
+  'work-not-shown': vacuous.workNotShown,
+  'expected-end-unknown': vacuous.expectedEndUnknown,
 } as const satisfies Record<string, Diagnose>;
 
-/** One cause that shows in two ways. */
+/** One cause that shows in several ways. */
 function either(...ways: readonly Diagnose[]): Diagnose {
   return (subject) => ways.map((way) => way(subject)).find((values) => values !== undefined);
 }

@@ -1,11 +1,14 @@
 /** Why a job was not taken up again, or not brought to its end: what the broker knows of it decides. */
-import { describeBroker, describeDue, dueAfter } from '../broker-words.ts';
-import { first, last, lastSnapshotBefore, type BrokerSnapshot } from '../history.ts';
+import { describeBroker } from '../broker-words.ts';
+import { first, isHeldInBroker, last, lastSnapshotBefore, type BrokerSnapshot } from '../history.ts';
+import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
 import { ackedOnReceipt, isCelery, visibilityValues } from './celery.ts';
 import { loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
-function isLost({ has }: Case): boolean {
+/** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
+function isLost({ facts, has }: Case): boolean {
+  if (facts.gone === undefined || !facts.inFlight || !facts.observedToEnd) return false;
   return (
     has('picked-up-again', 'failed') ||
     has('reached-terminal', 'failed') ||
@@ -13,84 +16,123 @@ function isLost({ has }: Case): boolean {
   );
 }
 
+/** Nothing of a new worker was seen in the row. */
+function isUntouched(subject: Case): boolean {
+  return isLost(subject) && subject.facts.takeOver === undefined && subject.facts.end === undefined;
+}
+
 function now({ facts }: Case): BrokerSnapshot | undefined {
   return lastSnapshotBefore(facts.snapshots);
 }
 
+function isOver(snapshot: BrokerSnapshot | undefined): boolean {
+  return snapshot?.state === 'ended' || snapshot?.state === 'gone';
+}
+
+/** The worker that was to take it up ended by itself: nobody is left. */
+export const successorDied: Diagnose = (subject) => {
+  const { successorDied: exit } = subject.facts;
+  if (!isLost(subject) || exit === undefined) return undefined;
+  const { incarnation, exitCode, signal, lastLine } = exit;
+  return { incarnation, exitCode, signal, lastLine };
+};
+
 /** Before the strike the broker already counted the job as finished, though the row says processing. */
 export const ackedBeforeDone: Diagnose = (subject) => {
   if (isCelery(subject.history)) return ackedOnReceipt(subject);
-  if (!isLost(subject) || subject.facts.takeOver !== undefined) return undefined;
-  const before = subject.facts.brokerBefore;
-  return before?.state === 'ended' ? { progress: subject.facts.before?.progress ?? null } : undefined;
+  return isUntouched(subject) && subject.facts.brokerBefore?.state === 'ended'
+    ? { progress: subject.facts.before?.progress ?? null }
+    : undefined;
 };
 
 /** Before the strike the broker kept nothing of the job that a worker was working on. */
 export const poppedWithoutCopy: Diagnose = (subject) => {
   // Celery keeps no record of what was acknowledged, so a message that is gone does not mean that.
   if (isCelery(subject.history)) return undefined;
-  if (!isLost(subject) || subject.facts.takeOver !== undefined) return undefined;
-  return subject.facts.brokerBefore?.state === 'gone'
+  return isUntouched(subject) && subject.facts.brokerBefore?.state === 'gone'
     ? { progress: subject.facts.before?.progress ?? null }
     : undefined;
 };
 
-/** Handed out again, ended in the broker, and no work was done. */
+/** The broker had it until the polite stop, and no more when the worker had left. */
+export const ackedOnShutdown: Diagnose = (subject) => {
+  const { facts } = subject;
+  if (!isUntouched(subject) || !facts.polite) return undefined;
+  return isHeldInBroker(facts.brokerBefore) && isOver(facts.brokerAfterGone)
+    ? { progress: facts.before?.progress ?? null }
+    : undefined;
+};
+
+/** The broker still had it after the old worker was gone, somebody living finished with it, and no work was done. */
 export const redeliveredButSkipped: Diagnose = (subject) => {
-  if (!isLost(subject)) return undefined;
-  const before = subject.facts.brokerBefore;
-  const after = now(subject);
-  const again =
-    before?.deliveries != null && after?.deliveries != null && after.deliveries > before.deliveries;
-  return again && after.state === 'ended' ? { deliveries: after.deliveries } : undefined;
+  const { facts } = subject;
+  if (!isUntouched(subject) || !isOver(now(subject))) return undefined;
+  const again = findRedelivery(facts);
+  const after = facts.brokerAfterGone;
+  const wasThere =
+    after !== undefined && !isOver(after) && after.state !== 'dead' && after.state !== 'unknown';
+  return again !== undefined || wasThere ? { deliveries: again?.deliveries ?? null } : undefined;
 };
 
 export const brokerGaveUpRowNotTold: Diagnose = (subject) => {
   const after = now(subject);
-  if (!isLost(subject) || after?.state !== 'dead') return undefined;
+  if (!isLost(subject) || subject.facts.end !== undefined || after?.state !== 'dead') return undefined;
   return { reason: after.failedReason, stalls: after.stalls };
 };
 
 /** The broker still counts the dead worker as the holder, its lock has run out, and nobody looks. */
 export const neverReclaimed: Diagnose = (subject) => {
+  const { facts, history } = subject;
   const after = now(subject);
-  if (!isLost(subject) || subject.facts.takeOver !== undefined || after?.state !== 'active') return undefined;
-  if (dueAfter(subject.history, after) !== undefined || loadedAtBootOnly(subject) !== undefined)
+  if (!isUntouched(subject) || facts.successorDied !== undefined) return undefined;
+  if (dueAfterEnd(history, facts) !== undefined || loadedAtBootOnly(subject) !== undefined) {
     return undefined;
-  return { owner: after.owner, broker: describeBroker(after) };
+  }
+  const held = after?.state === 'active' && !isHeldByAnother(facts, after);
+  const untold = after === undefined || after.state === 'unknown';
+  return held || untold ? { owner: after?.owner ?? null, broker: describeBroker(after) } : undefined;
 };
 
 export const notYetDue: Diagnose = (subject) => {
-  if (!isLost(subject)) return undefined;
+  if (!isLost(subject) || subject.facts.end !== undefined) return undefined;
+  const due = dueAfterEnd(subject.history, subject.facts);
+  if (due === undefined) return undefined;
+  const raised = last(subject.history, 'timeout:raised')?.toMs;
+  const timeoutMs = raised ?? first(subject.history, 'run:started')?.terminalTimeoutMs ?? 0;
   const after = now(subject);
-  if (after === undefined || dueAfter(subject.history, after) === undefined) return undefined;
-  const endMs = subject.history.events.at(-1)?.atMs ?? 0;
-  const timeoutMs = first(subject.history, 'run:started')?.terminalTimeoutMs ?? 0;
-  return { due: describeDue(after.due, endMs), timeoutMs, ...visibilityValues(subject.history, after) };
+  return { due, timeoutMs, ...(after === undefined ? {} : visibilityValues(subject.history, after)) };
 };
 
 /** A new worker did take it up, and never brought it to its end. */
 export const stuckAfterPickup: Diagnose = (subject) => {
-  if (!subject.has('reached-terminal', 'failed') || subject.facts.takeOver === undefined) return undefined;
+  const { facts } = subject;
   const after = now(subject);
-  if (after !== undefined && (after.state === 'dead' || after.state === 'ended')) return undefined;
-  if (takenAndLeft(subject) !== undefined) return undefined;
-  return { broker: describeBroker(after), progress: subject.facts.versions.at(-1)?.values?.progress ?? null };
+  if (!subject.has('reached-terminal', 'failed') || !isLost(subject)) return undefined;
+  if (facts.end !== undefined || facts.terminal !== undefined || facts.successorDied !== undefined)
+    return undefined;
+  const held = after !== undefined && isHeldByAnother(facts, after);
+  if ((facts.takeOver === undefined && !held) || takenAndLeft(subject) !== undefined) return undefined;
+  if (after?.state === 'dead' || isOver(after)) return undefined;
+  return { broker: describeBroker(after), progress: facts.versions.at(-1)?.values?.progress ?? null };
 };
 
 /** The message waits, and nobody takes it. */
 export const nobodyListens: Diagnose = (subject) => {
+  const { facts, history } = subject;
   const after = now(subject);
+  if (!isLost(subject) || facts.successorDied !== undefined || after?.state !== 'waiting') return undefined;
   // What a worker has fetched and not begun waits too, and somebody listens.
-  if (!isLost(subject) || after?.state !== 'waiting' || after.owner !== null) return undefined;
-  const presence = last(subject.history, 'presence:snapshot');
+  if (after.owner !== null) return undefined;
   const queues = after.facts?.['workerQueues'];
-  return { consumers: presence?.broker.length ?? 0, queues: queues === undefined ? null : String(queues) };
+  return {
+    connected: isSomebodyThere(history, facts) ? 1 : 0,
+    queues: queues === undefined ? null : String(queues),
+  };
 };
 
 export const deletedAtBoot: Diagnose = (subject) => {
   if (!subject.has('job-persisted', 'failed')) return undefined;
-  const deleted = subject.facts.versions.find((version) => version.values === null);
+  const deleted = subject.facts.changes.find((version) => version.values === null);
   if (deleted === undefined) return undefined;
   const incarnation = subject.facts.attribute(deleted)?.incarnation ?? null;
   return incarnation !== null && incarnation > subject.facts.struck ? { incarnation } : undefined;

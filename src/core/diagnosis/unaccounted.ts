@@ -1,23 +1,25 @@
-/** Why a job that ended is not accounted for as it should be. */
+/** Why timestamps are not as they should be, or rows and messages are more than they should be. */
 import type { Diagnose } from './diagnosis.ts';
 
-export const startedAtReset: Diagnose = (subject) => {
-  if (!subject.found('started-at-changed') && !subject.found('started-at-lost')) return undefined;
-  return {};
-};
+const NOTHING_MORE = {};
 
-export const completedAtMissing: Diagnose = (subject) =>
-  subject.found('completed-at-missing') ? {} : undefined;
+/** Applies wherever a criterion gave one of these findings. */
+function whenFound(...codes: readonly string[]): Diagnose {
+  return ({ found }) => (codes.some(found) ? NOTHING_MORE : undefined);
+}
 
-export const clockMixed: Diagnose = (subject) =>
-  subject.found('timestamps-out-of-order') || subject.found('timestamp-shifted') ? {} : undefined;
+export const startedAtReset = whenFound('started-at-changed', 'started-at-lost');
+export const completedAtMissing = whenFound('completed-at-missing');
+export const clockMixed = whenFound('timestamps-out-of-order', 'timestamp-shifted');
+export const resumedAsNewJob = whenFound('further-rows');
+export const childrenEnqueuedTwice = whenFound('further-children');
 
-export const resumedAsNewJob: Diagnose = (subject) => (subject.found('further-rows') ? {} : undefined);
-
-export const recoveredTwice: Diagnose = (subject) => (subject.found('further-messages') ? {} : undefined);
-
-/** It failed after it had been taken up again: something of the first run stands in the way of the second. */
-export const failedByRestart: Diagnose = (subject) => {
-  if (!subject.found('ended-otherwise') || subject.found('retries-burnt')) return undefined;
-  return subject.facts.takeOver === undefined ? undefined : {};
+/** A second message that came with the restart; one that was there before is how the job was enqueued. */
+export const recoveredTwice: Diagnose = ({ found, facts }) => {
+  if (!found('further-messages')) return undefined;
+  const { begun } = facts;
+  const before = facts.snapshots.some(
+    ({ messages, seq }) => messages !== null && messages > 1 && (begun === undefined || seq < begun.seq),
+  );
+  return before ? undefined : NOTHING_MORE;
 };

@@ -1,36 +1,75 @@
 /** Why a run proves nothing, and what would. */
-import type { Diagnose } from './diagnosis.ts';
+import type { Case, Diagnose } from './diagnosis.ts';
 
-export const endedBeforeRestart: Diagnose = (subject) =>
-  subject.found('ended-before-strike') || subject.found('ended-by-old-worker')
-    ? { hold: subject.history.of('hold:placed').length > 0 ? 1 : 0, by: subject.facts.by }
-    : undefined;
+/** A worker that drains exits as soon as its job has ended; one that is killed afterwards lives on for a while. */
+const LEFT_WITH_THE_JOB_MS = 1_000;
 
-export const workerNotRestarted: Diagnose = (subject) => {
-  if (!subject.found('worker-still-there') && !subject.found('worker-not-seen-gone')) return undefined;
-  if (subject.facts.by === 'auto') return undefined;
-  return { pids: subject.facts.stillThere?.pids.join(' ') ?? '' };
-};
-
-/** The harness's own signal was sent, and the worker lives on. */
-export const signalSwallowed: Diagnose = (subject) => {
-  if (!subject.found('worker-still-there') || subject.facts.by !== 'auto') return undefined;
-  const { faults, stillThere } = subject.facts;
-  return { signal: faults[0]?.signal ?? null, pids: stillThere?.pids.join(' ') ?? '' };
+export const endedBeforeRestart: Diagnose = (subject) => {
+  const ended = subject.found('ended-before-strike') || subject.found('ended-by-old-worker');
+  if (!ended || leftWithTheJob(subject)) return undefined;
+  return { hold: subject.history.of('hold:placed').length > 0 ? 1 : 0, by: subject.facts.by };
 };
 
 export const stoppedPolitely: Diagnose = (subject) =>
-  subject.found('handed-back-politely') ||
-  (subject.found('ended-by-old-worker') && subject.facts.by !== 'auto')
-    ? { by: subject.facts.by }
-    : undefined;
+  subject.found('handed-back-politely') || leftWithTheJob(subject) ? { by: subject.facts.by } : undefined;
 
-export const orphanChildren: Diagnose = (subject) => (subject.found('write-after-gone') ? {} : undefined);
+/** Somebody else's restart that was meant as a crash: the worker ended its job, and was gone right after. */
+function leftWithTheJob({ found, facts }: Case): boolean {
+  const { terminal, gone } = facts;
+  if (!found('ended-by-old-worker') || facts.by === 'auto') return false;
+  if (terminal === undefined || gone === undefined) return false;
+  return gone.atMs - terminal.atMs < LEFT_WITH_THE_JOB_MS;
+}
 
-export const anotherWorker: Diagnose = (subject) => (subject.found('holder-not-struck') ? {} : undefined);
+export const notInFlight: Diagnose = ({ found, facts }) =>
+  found('not-in-flight') ? { strikeAt: facts.strikeAt, status: facts.before?.status ?? null } : undefined;
 
-export const holdHurt: Diagnose = (subject) =>
-  subject.found('hold-hurt') || subject.found('hold-broken') ? {} : undefined;
+export const workerNotRestarted: Diagnose = ({ found, facts }) => {
+  if (!found('worker-still-there') && !found('worker-not-seen-gone') && !found('connection-lives-on'))
+    return undefined;
+  if (facts.by === 'auto' || facts.gone?.connectionsGone === true) return undefined;
+  return { pids: facts.stillThere?.pids.join(' ') ?? '', by: facts.by };
+};
 
-export const noSuccessor: Diagnose = (subject) =>
-  subject.found('no-new-worker') ? { by: subject.facts.by } : undefined;
+/** The harness's own signal was sent, and the worker lives on. */
+export const signalSwallowed: Diagnose = ({ found, facts }) => {
+  if (!found('worker-still-there') || facts.by !== 'auto') return undefined;
+  const { faults, stillThere } = facts;
+  return { signal: faults[0]?.signal ?? null, pids: stillThere?.pids.join(' ') ?? '' };
+};
+
+/** The worker had ended by itself before anybody struck it. */
+export const diedBeforeStrike: Diagnose = ({ found, facts, history }) => {
+  if (!found('nobody-was-struck')) return undefined;
+  const exit = history.of('worker:exited').find((event) => event.incarnation === facts.struck);
+  return {
+    incarnation: facts.struck,
+    exitCode: exit?.exitCode ?? null,
+    signal: exit?.signal ?? null,
+    lastLine: exit?.lastLine ?? null,
+  };
+};
+
+export const orphanChildren: Diagnose = ({ found }) => (found('write-after-gone') ? {} : undefined);
+
+export const anotherWorker: Diagnose = ({ found }) => (found('holder-not-struck') ? {} : undefined);
+
+/** Nobody can say whose writes these are. */
+export const writersUnknown: Diagnose = ({ found, history }) => {
+  const codes = ['holder-unknown', 'unattributed-writes', 'ended-while-stopping'];
+  if (!codes.some(found)) return undefined;
+  const observer = history.of('observer:started').at(-1);
+  return { source: observer?.source ?? 'poll', pooled: observer?.pooled === true ? 1 : 0 };
+};
+
+/** The row shows too little to tell work from tidying up. */
+export const workNotShown: Diagnose = ({ found }) =>
+  found('ended-without-work-shown') || found('only-touched') ? {} : undefined;
+
+export const holdHurt: Diagnose = ({ found }) =>
+  found('hold-hurt') || found('hold-broken') ? {} : undefined;
+
+export const noSuccessor: Diagnose = ({ found, facts }) =>
+  found('no-new-worker') ? { by: facts.by } : undefined;
+
+export const expectedEndUnknown: Diagnose = ({ found }) => (found('expected-end-unknown') ? {} : undefined);

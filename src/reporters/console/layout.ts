@@ -38,22 +38,45 @@ export function markOf(mark: Mark, palette: Palette): string {
   }
 }
 
-/** Breaks text at spaces; a word longer than the line stays whole, so that paths and commands can be copied. */
+/**
+ * Breaks text at spaces, and indents what follows as the line that was broken. A word longer than the line stays whole, so
+ * that paths and commands can be copied.
+ */
 export function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {
-    let line = '';
-    for (const word of paragraph.split(' ')) {
-      if (line !== '' && line.length + 1 + word.length > width) {
+    const [indent = ''] = /^ */.exec(paragraph) ?? [];
+    let line = indent;
+    for (const word of paragraph.slice(indent.length).split(' ')) {
+      if (line !== indent && line.length + 1 + word.length > width) {
         lines.push(line);
-        line = word;
+        line = indent + word;
       } else {
-        line = line === '' ? word : `${line} ${word}`;
+        line = line === indent ? indent + word : `${line} ${word}`;
       }
     }
     lines.push(line);
   }
   return lines;
+}
+
+/** As `wrap`, but a word that is longer than the line is broken too, after one of `/ . : , @ - _ = &` where it has one. */
+export function wrapHard(text: string, width: number): readonly string[] {
+  return wrap(text, width).flatMap((line) => breakWord(line, width));
+}
+
+function breakWord(line: string, width: number): readonly string[] {
+  const parts: string[] = [];
+  let rest = line;
+  while (rest.length > width) {
+    const room = rest.slice(0, width);
+    const [upToMark = ''] = /^.*[/.:,@_=& -]/.exec(room) ?? [];
+    // A break near the beginning of the line would leave it nearly empty.
+    const length = upToMark.length > width / 2 ? upToMark.length : width;
+    parts.push(rest.slice(0, length).trimEnd());
+    rest = rest.slice(length);
+  }
+  return [...parts, rest];
 }
 
 /** One entry beside the label column: mark, text, and the rest of the text under it. */
@@ -64,7 +87,7 @@ export function entry(
   width: number,
   style: (text: string) => string = (plain) => plain,
 ): readonly string[] {
-  const [head = '', ...rest] = wrap(text, Math.max(20, width - LABEL_WIDTH - 2));
+  const [head = '', ...rest] = wrapHard(text, Math.max(20, width - LABEL_WIDTH - 2));
   const indent = ' '.repeat(LABEL_WIDTH + 2);
   return [`${markOf(mark, palette)} ${style(head)}`, ...rest.map((line) => `${indent}${style(line)}`)];
 }

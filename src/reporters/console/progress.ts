@@ -2,18 +2,18 @@
  * The console view of a run as it happens: events in, lines out. It keeps only what the next line needs (which label
  * was printed last, when the restart began), so that a saved journal prints the same text as the run itself did.
  */
-import { describeDue } from '../../core/broker-words.ts';
-import {
-  isTerminal,
-  type Event,
-  type EventOf,
-  type RowValues,
-  type Step,
-  type TargetSummary,
-} from '../../core/event.ts';
-import { incarnationOfName } from '../../core/attribution.ts';
+import type { Event, Step, TargetSummary } from '../../core/event.ts';
 import { describeDuration } from '../durations.ts';
-import { entry, LABEL_WIDTH, type Mark, type Palette } from './layout.ts';
+import { entry, LABEL_WIDTH, wrapHard, type Mark, type Palette } from './layout.ts';
+import {
+  brokerLines,
+  firstLines,
+  newMonitorState,
+  rowLines,
+  waitingFor,
+  type MonitorState,
+  type Say,
+} from './monitor-lines.ts';
 
 const STEP_LABELS: Readonly<Record<Step, string>> = {
   preflight: '1 Preflight',
@@ -42,12 +42,11 @@ interface State {
   step: Step;
   labelled: Step | null;
   waiting: string | null;
-  restartAtMs: number | null;
   submittedAtMs: number | null;
+  /** When the worker was struck; `null` where a person is asked to do it: then nobody knows. */
   struckAtMs: number | null;
-  startedAtMs: Map<number, number>;
-  last: RowValues | null;
-  lastBroker: string | null;
+  readonly started: Map<number, { readonly atMs: number; readonly pid: number | null }>;
+  readonly monitor: MonitorState;
 }
 
 export function progressView(options: ProgressOptions): ProgressView {
@@ -55,33 +54,30 @@ export function progressView(options: ProgressOptions): ProgressView {
     step: 'preflight',
     labelled: null,
     waiting: null,
-    restartAtMs: null,
     submittedAtMs: null,
     struckAtMs: null,
-    startedAtMs: new Map(),
-    last: null,
-    lastBroker: null,
+    started: new Map(),
+    monitor: newMonitorState(),
   };
   return { add: (event) => linesOf(event, state, options), waiting: () => state.waiting };
 }
 
 function linesOf(event: Event, state: State, options: ProgressOptions): readonly string[] {
   const { palette, width } = options;
-  const say = (mark: Mark, text: string): readonly string[] =>
-    labelled(state, entry(mark, text, palette, width));
+  const say: Say = (mark: Mark, text: string) => labelled(state, entry(mark, text, palette, width));
   const hint = (text: string): readonly string[] =>
     labelled(state, entry('none', text, palette, width, palette.faint));
+  const after = (atMs: number | null | undefined): string =>
+    atMs == null ? '' : ` after ${describeDuration(event.atMs - atMs)}`;
 
   switch (event.kind) {
     case 'run:started':
-      return [
-        `${palette.strong('verify-restart')}  ${event.scenario} · ${queueTitle(event.target)} · ${event.target.table}`,
-        '',
-      ];
+      return [...title(event.scenario, event.target, options), ''];
     case 'step:started':
-      state.step = event.step;
+      // The results are another text's; what is still seen while they are made belongs to the monitor.
+      if (event.step !== 'results') state.step = event.step;
       state.waiting = WAITING[event.step];
-      return [];
+      return event.step === 'monitor' ? firstLines(state.monitor, event.atMs, say) : [];
     case 'step:ended':
       state.waiting = null;
       return [];
@@ -114,7 +110,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
             `task ${event.messageId}: whether it arrived is uncertain (${event.problem ?? 'no answer'})`,
           );
     case 'worker:started':
-      state.startedAtMs.set(event.incarnation, event.atMs);
+      state.started.set(event.incarnation, event);
       if (event.by === 'auto') {
         state.waiting = `waiting until worker #${event.incarnation} is ready`;
         return [];
@@ -123,34 +119,29 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
         ? []
         : say('good', `worker #${event.incarnation}${pidOf(event.pid)} is there`);
     case 'worker:ready': {
-      const startedAtMs = state.startedAtMs.get(event.incarnation);
-      if (startedAtMs === undefined || event.by === 'connection') {
-        const after = startedAtMs === undefined ? '' : ` after ${describeDuration(event.atMs - startedAtMs)}`;
-        return say('good', `worker #${event.incarnation} connected${after}`);
-      }
+      const started = state.started.get(event.incarnation);
+      // A worker that somebody else started has been told of already.
+      if (started === undefined || event.by === 'job') return [];
+      const how = event.by === 'connection' ? 'connected' : 'ready';
+      return say('good', `worker #${event.incarnation}${pidOf(started.pid)} ${how}${after(started.atMs)}`);
+    }
+    case 'strike:due':
       return say(
         'good',
-        `worker #${event.incarnation} ready after ${describeDuration(event.atMs - startedAtMs)}`,
+        [after(state.submittedAtMs).trim(), event.reason].filter((text) => text !== '').join(', '),
       );
-    }
-    case 'strike:due': {
-      const since =
-        state.submittedAtMs === null ? '' : `after ${describeDuration(event.atMs - state.submittedAtMs)}`;
-      return say('good', [since, event.reason].filter((text) => text !== '').join(', '));
-    }
     case 'fault:injected':
-      state.restartAtMs ??= event.atMs;
+      state.monitor.restartAtMs ??= event.atMs;
       state.struckAtMs = event.atMs;
       return event.signal === null
         ? say('good', event.fault)
         : say('good', `${event.signal} to ${describePids(event.pids)}`);
     case 'fault:disarmed':
       return say('doubt', `${event.fault}: disarmed, nothing is done`);
-    case 'worker:gone': {
-      const after =
-        state.struckAtMs === null ? '' : ` after ${describeDuration(event.atMs - state.struckAtMs)}`;
-      return say('good', `worker #${event.incarnation} gone${after}`);
-    }
+    case 'worker:gone':
+      // Where a person did it, the clock of the restart begins here: how long they thought is none of the worker's time.
+      if (state.struckAtMs === null) state.monitor.restartAtMs = event.atMs;
+      return say('good', `worker #${event.incarnation} gone${after(state.struckAtMs)}`);
     case 'worker:still-there': {
       const what = event.pids.length > 0 ? `pid ${event.pids.join(', ')}` : event.connections.join(', ');
       return say('bad', `worker #${event.incarnation} is still there (${what})`);
@@ -174,15 +165,17 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'hold:released':
       return hint(`the row was released after ${describeDuration(event.heldMs)}`);
     case 'operator:asked':
-      state.restartAtMs ??= event.atMs;
-      state.struckAtMs ??= event.atMs;
+      state.monitor.restartAtMs ??= event.atMs;
       return [];
     case 'operator:refuted':
       return say('bad', event.reason);
     case 'row:version':
-      return rowLines(event, state, say);
-    case 'broker:snapshot':
-      return brokerLines(event, state, options, say);
+      return rowLines(event, state.monitor, say);
+    case 'broker:snapshot': {
+      if (event.role === 'subject' && state.step === 'monitor')
+        state.waiting = waitingFor(state.monitor, event);
+      return brokerLines(event, state.monitor, options.verbose ? say : () => []);
+    }
     case 'timeout:raised':
       return hint(
         `the time-out was raised from ${describeDuration(event.fromMs)} to ${describeDuration(event.toMs)}: ${event.reason}`,
@@ -200,7 +193,9 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'note':
       return say('doubt', event.text);
     case 'kept':
-      return [`${' '.repeat(LABEL_WIDTH)}kept: ${JSON.stringify(event.thing)} (${event.reason})`];
+      return wrapHard(`kept: ${JSON.stringify(event.thing)} (${event.reason})`, width - LABEL_WIDTH).map(
+        (line) => `${' '.repeat(LABEL_WIDTH)}${line}`,
+      );
     case 'observer:checked':
     case 'clock:measured':
     case 'row:stranger':
@@ -236,6 +231,19 @@ function labelled(state: State, lines: readonly string[]): readonly string[] {
   return [`${label.padEnd(LABEL_WIDTH)}${head}`, ...rest];
 }
 
+function title(
+  scenario: string,
+  target: TargetSummary,
+  { palette, width }: ProgressOptions,
+): readonly string[] {
+  const indent = ' '.repeat('verify-restart  '.length);
+  const [head = '', ...rest] = wrapHard(
+    `${scenario} · ${queueTitle(target)} · ${target.table}`,
+    width - indent.length,
+  );
+  return [`${palette.strong('verify-restart')}  ${head}`, ...rest.map((line) => `${indent}${line}`)];
+}
+
 function queueTitle({ queue, backend }: TargetSummary): string {
   if (queue === 'celery') return backend === 'rabbitmq' ? 'Celery on RabbitMQ' : 'Celery on Redis';
   if (queue !== 'bullmq') return queue;
@@ -251,74 +259,4 @@ function describePids(pids: readonly number[]): string {
   if (main === undefined) return 'nobody';
   if (children.length === 0) return `pid ${main}`;
   return `pid ${main} and ${children.length} ${children.length === 1 ? 'other' : 'others'} of its tree`;
-}
-
-type Say = (mark: Mark, text: string) => readonly string[];
-
-/** The changes of the subject from the restart on; what came before is told by the steps. */
-function rowLines(event: EventOf<'row:version'>, state: State, say: Say): readonly string[] {
-  if (event.role !== 'subject') return [];
-  const { values } = event;
-  const before = state.last;
-  state.last = values;
-  if (state.restartAtMs === null || event.source === 'read') return [];
-  const sinceMs = event.atMs - state.restartAtMs;
-  const time = `+${(sinceMs / 1000).toFixed(1)} s`.padStart(8);
-  if (values === null) return say('none', `${time}  the row is gone`);
-  if (
-    before !== null &&
-    before.status === values.status &&
-    before.progress === values.progress &&
-    before.taskId === values.taskId
-  ) {
-    return [];
-  }
-  const progress = values.progress == null ? '' : ` ${values.progress} %`;
-  const who = writerOf(event);
-  const picked =
-    before?.taskId !== values.taskId && values.taskId != null ? `task ${shorten(values.taskId)}` : '';
-  const text = [
-    `${time}  ${`${values.status ?? 'null'}${progress}`.padEnd(16)}`,
-    ...[who, picked].filter((part) => part !== ''),
-  ];
-  const lines = say('none', text.join(' ').trimEnd());
-  const error =
-    values.error != null && isTerminal(values.state)
-      ? say('none', `          ${values.error.split('\n')[0] ?? ''}`)
-      : [];
-  return [...lines, ...error];
-}
-
-function writerOf(event: EventOf<'row:version'>): string {
-  if (event.writer === undefined) return '';
-  const incarnation = incarnationOfName(event.writer.applicationName);
-  return incarnation === null ? `backend ${event.writer.backendPid}` : `worker #${incarnation}`;
-}
-
-function shorten(id: string): string {
-  return id.length > 13 ? `${id.slice(0, 8)}…` : id;
-}
-
-function brokerLines(
-  event: EventOf<'broker:snapshot'>,
-  state: State,
-  options: ProgressOptions,
-  say: Say,
-): readonly string[] {
-  if (event.role !== 'subject' || state.restartAtMs === null) return [];
-  const due = event.due.kind === 'at' ? describeDue(event.due, event.atMs) : event.due.kind;
-  if (state.step === 'monitor') {
-    state.waiting =
-      event.state === 'active' || event.state === 'delayed'
-        ? `the broker will hand the job out again ${describeDue(event.due, event.atMs)} unless its holder renews`
-        : WAITING.monitor;
-  }
-  const summary = `${event.state} ${event.owner ?? ''}`;
-  if (summary === state.lastBroker || !options.verbose) return [];
-  state.lastBroker = summary;
-  const time = `+${((event.atMs - state.restartAtMs) / 1000).toFixed(1)} s`.padStart(8);
-  return say(
-    'none',
-    `${time}  broker: ${event.state}${event.owner === null ? '' : `, held by ${shorten(event.owner)}`}, due ${due}`,
-  );
 }

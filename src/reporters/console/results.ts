@@ -1,10 +1,14 @@
-/** The end of the console's text: the criteria with their evidence, the verdict, and for anything but a pass the cause and the remedy. */
+/**
+ * The end of the console's text: the criteria, the verdict, and for anything but a pass the cause and the remedy. A
+ * criterion takes a line, as far as it fits; what decided the verdict is told whole under it.
+ */
 import type { Report } from '../../core/report.ts';
 import { SCENARIOS } from '../../core/scenario.ts';
 import type { CriterionStatus, JudgedCriterion } from '../../core/verdict.ts';
+import { describeDiagnosis } from '../diagnosis-words.ts';
 import { describeDuration } from '../durations.ts';
-import { describeDiagnosis, describeFinding } from '../wording.ts';
-import { entry, LABEL_WIDTH, wrap, type Mark, type Palette } from './layout.ts';
+import { describeBriefly, describeFinding } from '../finding-words.ts';
+import { LABEL_WIDTH, markOf, wrap, wrapHard, type Mark, type Palette } from './layout.ts';
 
 export interface ResultsOptions {
   readonly palette: Palette;
@@ -13,6 +17,8 @@ export interface ResultsOptions {
   readonly repeatCommand: string;
   /** Leaves the criteria out. */
   readonly verdictOnly?: boolean;
+  /** Tells all the evidence of what passed, too. */
+  readonly verbose?: boolean;
 }
 
 const MARK_OF: Readonly<Record<CriterionStatus, Mark>> = {
@@ -22,87 +28,137 @@ const MARK_OF: Readonly<Record<CriterionStatus, Mark>> = {
   skipped: 'skip',
 };
 
-const TITLE_WIDTH = 38;
+/** The titles of the criteria are no longer than this, so that their evidence stands in a column of its own. */
+const TITLE_WIDTH = 26;
+/** Below this the evidence stands under the title. */
+const NARROWEST_EVIDENCE = 24;
 
 export function renderResults(report: Report, options: ResultsOptions): string {
   const verdict = verdictLines(report, options);
   if (options.verdictOnly === true) return `${verdict.join('\n')}\n`;
   const lines = report.verdict === 'error' ? [] : criteriaLines(report, options);
-  return `${[...lines, '', ...verdict].join('\n')}\n`;
+  return `${[...lines, ...(lines.length === 0 ? [] : ['']), ...verdict].join('\n')}\n`;
 }
 
-function criteriaLines(report: Report, { palette, width }: ResultsOptions): readonly string[] {
-  const lines: string[] = [];
-  for (const criterion of report.criteria) {
-    const evidence = criterion.evidence.map(describeFinding);
-    const title = `${criterion.title}${criterion.level === 'advisory' ? ' (advisory)' : ''}`;
-    const beside = `${title.padEnd(TITLE_WIDTH)} ${evidence.join(', ')}`;
-    const fits = evidence.length > 0 && LABEL_WIDTH + 2 + beside.length <= width;
-    const text = fits ? [beside] : [title, ...evidence.map((sentence) => `  ${sentence}`)];
-    const label = lines.length === 0 ? ' 7 Results' : '';
-    const [head = '', ...rest] = text;
-    lines.push(
-      `${label.padEnd(LABEL_WIDTH)}${entry(MARK_OF[criterion.status], head, palette, width).join('\n')}`,
-    );
-    for (const sentence of rest) {
-      for (const line of wrap(sentence.trim(), width - LABEL_WIDTH - 4)) {
-        lines.push(`${' '.repeat(LABEL_WIDTH + 4)}${palette.faint(line)}`);
-      }
-    }
-  }
-  return lines;
+function criteriaLines(report: Report, options: ResultsOptions): readonly string[] {
+  return report.criteria.flatMap((criterion, index) => {
+    const label = (index === 0 ? ' 7 Results' : '').padEnd(LABEL_WIDTH);
+    const [head = '', ...rest] = criterionLines(criterion, options);
+    return [`${label}${head}`, ...rest.map((line) => `${' '.repeat(LABEL_WIDTH + 2)}${line}`)];
+  });
+}
+
+/** The title with its mark, the evidence beside it or, where that is too narrow, under it. */
+function criterionLines(criterion: JudgedCriterion, options: ResultsOptions): readonly string[] {
+  const { palette, width } = options;
+  const mark = markOf(MARK_OF[criterion.status], palette);
+  const title = `${criterion.title}${criterion.level === 'advisory' ? ' (advisory)' : ''}`;
+  const column = Math.max(TITLE_WIDTH, title.length) + 2;
+  const room = width - LABEL_WIDTH - 2;
+  const beside = room - column >= NARROWEST_EVIDENCE;
+  const lines = evidenceOf(criterion, options).flatMap((text) =>
+    wrapHard(text, beside ? room - column : room - 2),
+  );
+  const style = criterion.status === 'failed' ? palette.bad : palette.faint;
+  if (!beside) return [`${mark} ${title}`, ...lines.map((line) => `  ${style(line)}`)];
+  const [head = '', ...rest] = lines;
+  return [
+    `${mark} ${title.padEnd(column)}${style(head)}`.trimEnd(),
+    ...rest.map((line) => `${' '.repeat(column)}${style(line)}`),
+  ];
+}
+
+/** One sentence an entry; of what passed only what is worth telling, of doubts and failures the first. */
+function evidenceOf(criterion: JudgedCriterion, options: ResultsOptions): readonly string[] {
+  if (options.verbose === true) return criterion.evidence.map(describeFinding);
+  const told = criterion.status === 'passed' || criterion.status === 'skipped';
+  if (!told) return criterion.evidence.slice(0, 1).map(describeFinding);
+  const brief = criterion.evidence.map(describeBriefly).filter((text) => text !== null);
+  return brief.length === 0 ? [] : [brief.join(', ')];
 }
 
 function verdictLines(report: Report, options: ResultsOptions): readonly string[] {
-  const { palette } = options;
+  const { palette, width } = options;
   switch (report.verdict) {
     case 'passed':
       return passedLines(report, options);
     case 'failed':
       return [
-        ` ${palette.bad(palette.strong('NOT VERIFIED'))}  ${headline(report, 'failed')}`,
+        ...headLines(palette.bad, 'NOT VERIFIED', FAILED_AS[report.outcome], options),
         ...causeLines(report, options, 'failed'),
       ];
     case 'inconclusive':
       return [
-        ` ${palette.doubt(palette.strong('INCONCLUSIVE'))}  the run proves nothing: ${headline(report, 'inconclusive')}`,
+        ...headLines(
+          palette.doubt,
+          'INCONCLUSIVE',
+          report.outcome === 'vacuous'
+            ? 'the run proves nothing'
+            : 'the restart was seen, too little of what followed',
+          options,
+        ),
         ...causeLines(report, options, 'inconclusive'),
       ];
-    case 'error':
-      return [` ${palette.bad(palette.strong('NO VERDICT'))}  ${report.aborted?.text ?? ''}`];
+    case 'error': {
+      const [head = '', ...rest] = wrap(report.aborted?.text ?? '', width - 13);
+      return [
+        ` ${palette.bad(palette.strong('NO VERDICT'))}  ${head}`,
+        ...rest.map((line) => `             ${line}`),
+      ];
+    }
   }
 }
 
-function passedLines(report: Report, { palette, width }: ResultsOptions): readonly string[] {
+/** What became of the job, in a failure's first line. */
+const FAILED_AS: Readonly<Record<Report['outcome'], string>> = {
+  'handed-over': 'the job went on after the restart, but not as it should',
+  drained: 'the old worker finished the job, but not as it should',
+  lost: 'the job was lost in the restart of its worker',
+  stuck: 'the job was picked up after the restart and never ended',
+  vacuous: 'the job came to harm, though no restart in flight was seen',
+};
+
+function headLines(
+  colour: (text: string) => string,
+  verdict: string,
+  said: string,
+  { palette, width }: ResultsOptions,
+): readonly string[] {
+  const indent = ' '.repeat(verdict.length + 3);
+  const [head = '', ...rest] = wrap(said, width - indent.length);
+  return [` ${colour(palette.strong(verdict))}  ${head}`, ...rest.map((line) => `${indent}${line}`)];
+}
+
+function passedLines(report: Report, options: ResultsOptions): readonly string[] {
+  const { palette, width } = options;
   const said =
     report.outcome === 'drained'
       ? 'the old worker finished the job before it left (a drain)'
       : 'the job survived the restart of its worker';
-  const recovery = report.timings.recoveryMs;
-  const times = `${describeDuration(report.timings.totalMs)}${recovery === null ? '' : `, of which recovery ${describeDuration(recovery)}`}`;
+  const { recoveryMs, totalMs } = report.timings;
+  const times = `${describeDuration(totalMs)}${recoveryMs === null ? '' : `, of which recovery ${describeDuration(recoveryMs)}`}`;
+  const indent = ' '.repeat(11);
   const others = Object.keys(SCENARIOS).filter((name) => name !== report.scenario);
-  const redelivery = report.outcome === 'drained' ? ['redelivery after a crash'] : [];
-  const lines = wrap(
-    `not exercised: ${[...redelivery, ...others.map((name) => `--scenario ${name}`)].join(', ')}`,
-    width - 11,
-  );
+  const missing = [
+    ...(report.outcome === 'drained' ? ['the redelivery of an unfinished job'] : []),
+    ...others,
+  ];
   return [
-    ` ${palette.good(palette.strong('VERIFIED'))}  ${said}`,
-    `           ${times}`,
-    ...lines.map((line) => `           ${palette.faint(line)}`),
+    ...headLines(palette.good, 'VERIFIED', said, options),
+    `${indent}${times}`,
+    ...wrap(`not exercised: ${missing.join(', ')} (--scenario all)`, width - indent.length).map(
+      (line) => `${indent}${palette.faint(line)}`,
+    ),
   ];
 }
 
+/** The criteria that made the verdict; of an inconclusive run the restart first, since the others follow from it. */
 function decisive(report: Report, status: CriterionStatus): readonly JudgedCriterion[] {
-  return report.criteria.filter((criterion) => criterion.level === 'required' && criterion.status === status);
-}
-
-/** In one line: which criterion decided. */
-function headline(report: Report, status: 'failed' | 'inconclusive'): string {
-  const deciding = decisive(report, status);
-  const vacuous = deciding.find((criterion) => criterion.id === 'restart-observed');
-  const shown = vacuous ?? deciding[0];
-  return shown === undefined ? 'nothing was judged' : `${shown.id} ${status}`;
+  const deciding = report.criteria.filter(
+    (criterion) => criterion.level === 'required' && criterion.status === status,
+  );
+  const restart = deciding.filter(({ id }) => id === 'restart-observed');
+  return status === 'inconclusive' && restart.length > 0 ? restart : deciding;
 }
 
 function causeLines(
@@ -111,23 +167,25 @@ function causeLines(
   status: 'failed' | 'inconclusive',
 ): readonly string[] {
   const lines: string[] = [];
-  const put = (label: string, text: string): void => {
+  const put = (label: string, text: string, style = (plain: string): string => plain): void => {
     const [head = '', ...rest] = wrap(text, width - 11);
-    lines.push(` ${label.padEnd(10)}${head}`, ...rest.map((line) => `           ${line}`));
+    lines.push(` ${label.padEnd(10)}${style(head)}`, ...rest.map((line) => `           ${style(line)}`));
   };
-  for (const criterion of decisive(report, status)) {
+  for (const [index, criterion] of decisive(report, status).entries()) {
     put(
-      criterion === decisive(report, status)[0] ? 'because' : '',
+      index === 0 ? 'because' : '',
       `${criterion.id}: ${criterion.evidence.map(describeFinding).join('; ')}`,
     );
   }
   for (const { id, values } of report.diagnoses) {
     const words = describeDiagnosis(id, values);
-    put('cause', `${words.title} (${id})`);
+    lines.push('');
+    put('cause', words.title, palette.strong);
     for (const evidence of words.evidence) put('', evidence);
     put('remedy', words.fix);
-    put('', palette.faint(words.docs));
+    put('', words.docs, palette.faint);
   }
+  lines.push('');
   put('journal', report.journal);
   put('repeat', repeatCommand);
   return lines;

@@ -1,197 +1,8 @@
-/**
- * Every sentence of a report, by its code. Criteria and diagnoses know the facts; how they are told is decided here
- * alone, and a code without a sentence does not compile.
- */
+/** The words of every diagnosis, by its id: what is wrong, what points to it, and what to do. An id without words does not compile. */
 import type { DiagnosisId } from '../core/diagnosis/index.ts';
 import type { DiagnosisValues } from '../core/diagnosis/diagnosis.ts';
-import type { Finding, FindingArguments, FindingCode } from '../core/findings.ts';
 import { describeDuration } from './durations.ts';
-
-type Sentences = { readonly [Code in FindingCode]: (values: FindingArguments[Code]) => string };
-
-function percent(progress: number | null): string {
-  return progress === null ? '' : ` ${progress} %`;
-}
-
-function byWhom(incarnation: number | null): string {
-  return incarnation === null ? '' : ` by worker #${incarnation}`;
-}
-
-function count(number: number, one: string, many: string): string {
-  return `${number} ${number === 1 ? one : many}`;
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
-const SENTENCES: Sentences = {
-  'never-observed': () => 'the row was never observed',
-  'row-in-every-observation': ({ versions, source }) =>
-    source === 'trigger'
-      ? `${count(versions, 'version', 'versions')} recorded, none missing`
-      : `there in all of ${count(versions, 'observation', 'observations')}`,
-  'row-gone': ({ incarnation }) => `the row was deleted${byWhom(incarnation)}`,
-  'observation-incomplete': ({ versions }) =>
-    `the row changed without being recorded (${count(versions, 'version', 'versions')} seen): a trigger that did not fire`,
-  'followed-late': () =>
-    'followed from the answer of the API on: what happened to it before is not in the record',
-  'observed-by-polling': ({ unseen }) => `observed by polling, which cannot see ${unseen}`,
-  'not-looked-at-after-restart': () => 'the row was not looked at after the restart',
-
-  'no-restart': () => 'no restart took place',
-  'fault-disarmed': ({ fault }) => `the fault (${fault}) was disarmed`,
-  'ended-before-strike': ({ state }) => `the job was ${state} before the restart came`,
-  'ended-by-old-worker': ({ state, incarnation }) =>
-    `worker #${incarnation} itself brought the job to ${state} before it was gone: nothing was left to recover`,
-  'ended-while-stopping': ({ state }) =>
-    `the job became ${state} while the worker went away, by whom cannot be told`,
-  'not-in-flight': ({ state, broker }) => `the job was not being worked on: its row was ${state}, ${broker}`,
-  'holder-not-struck': ({ writer, incarnation }) =>
-    `the last write before the restart came from ${writer}, which is not worker #${incarnation}: somebody else works on this queue`,
-  'holder-unknown': () => 'which worker held the job could not be found out',
-  'worker-still-there': ({ incarnation, pids, connections }) =>
-    pids === ''
-      ? `worker #${incarnation} is still connected (${connections})`
-      : `worker #${incarnation} is still there (pid ${pids})`,
-  'worker-not-seen-gone': ({ incarnation }) => `worker #${incarnation} was not seen to go away`,
-  'no-new-worker': () => 'no new worker was seen after the restart',
-  'handed-back-politely': ({ incarnation }) =>
-    `worker #${incarnation} handed the job back before it left: a polite stop, not a crash`,
-  'struck-in-flight': ({ fault, incarnation, state, progress }) =>
-    `${fault} to worker #${incarnation} while the job was ${state}${percent(progress)}`,
-  'restarted-in-flight': ({ incarnation, state, progress }) =>
-    `worker #${incarnation} was restarted while the job was ${state}${percent(progress)}`,
-  'in-flight-by-broker': ({ owner }) => `the broker counted it as held by ${owner}`,
-  'worker-gone': ({ incarnation, proof, connectionsGone, afterMs }) =>
-    `worker #${incarnation} gone after ${describeDuration(afterMs)} (${
-      proof === 'processes' ? 'every process of its tree' : 'its connections'
-    }${proof === 'processes' && connectionsGone ? ' and connection' : ''})`,
-  'new-worker': ({ incarnation, afterMs }) =>
-    `worker #${incarnation} there after ${describeDuration(afterMs)}`,
-  drained: ({ incarnation, state }) =>
-    `worker #${incarnation} finished the job (${state}) before it left: a drain; redelivery was not exercised`,
-  'write-after-gone': ({ incarnation }) =>
-    `worker #${incarnation} wrote to the row after all its known processes were gone: something of it lives on`,
-  'hold-broken': ({ reason }) => `the hold on the row was broken: ${reason}`,
-  'hold-hurt': ({ error }) => `the worker ran into a lock or statement time-out under the hold: ${error}`,
-
-  'picked-up-by-write': ({ incarnation, by, afterMs }) =>
-    `worker #${incarnation}, ${describeDuration(afterMs)} after the restart began${
-      by === 'absence' ? ' (nothing of the old one was left)' : ''
-    }`,
-  'picked-up-by-task': ({ before, after, afterMs }) =>
-    `task ${after} instead of ${before}, ${describeDuration(afterMs)} after the restart began`,
-  'picked-up-by-broker': ({ deliveries, afterMs }) =>
-    `delivery ${deliveries} by the broker's count, and the row changed, ${describeDuration(afterMs)} after the restart began`,
-  'drained-so-not-exercised': () => 'the old worker finished the job: nothing was left to pick up',
-  'handed-out-without-work': ({ deliveries }) =>
-    `handed out again (delivery ${deliveries}), but no work on the job followed`,
-  'nobody-picked-up': ({ afterMs, broker }) =>
-    `no new worker touched it within ${describeDuration(afterMs)}; ${broker}`,
-  'unattributed-writes': ({ writes }) =>
-    `${count(writes, 'write', 'writes')} after the restart cannot be attributed to a worker`,
-  'not-due-yet': ({ due }) => `the broker will hand it out ${due}: the run ended before`,
-  'nothing-to-pick-up': () => 'the job was not interrupted, so there was nothing to pick up',
-
-  reached: ({ state, afterMs }) => `${state}, ${describeDuration(afterMs)} after the restart began`,
-  'reached-and-left': ({ reached, now }) => `it was ${reached}, and then ${now} again`,
-  'not-terminal': ({ state, progress, afterMs }) =>
-    `still ${state}${percent(progress)} ${describeDuration(afterMs)} after the restart began`,
-  'broker-says': ({ text }) => text,
-
-  'no-timestamp-columns': () => 'the table has neither started_at nor completed_at',
-  'started-at-kept': ({ startedAt }) => `started_at kept: ${startedAt}`,
-  'started-at-changed': ({ before, after, incarnation }) =>
-    `started_at was changed from ${before} to ${after}${byWhom(incarnation)}`,
-  'started-at-lost': ({ before, incarnation }) => `started_at (${before}) was emptied${byWhom(incarnation)}`,
-  'started-at-missing': () => 'the job ended and started_at was never set',
-  'completed-at-set': ({ completedAt }) => `completed_at set: ${completedAt}`,
-  'completed-at-missing': ({ state }) => `the job is ${state} and completed_at is empty`,
-  'completed-at-not-due': () => 'completed_at is not due: the job has not ended',
-  'timestamps-out-of-order': ({ earlier, later, earlierAt, laterAt }) =>
-    `${later} (${laterAt}) lies before ${earlier} (${earlierAt})`,
-  'timestamp-shifted': ({ column, hours }) =>
-    `${column} was written ${Math.abs(hours)} h ${hours > 0 ? 'ahead of' : 'behind'} its time: another time zone`,
-  'timestamps-not-comparable': ({ earlier, later }) =>
-    `${earlier} and ${later} cannot be compared: one has a time zone, the other has none`,
-
-  'one-row': ({ children }) =>
-    children === 0 ? 'one row' : `one row and ${count(children, 'child', 'children')}`,
-  'further-rows': ({ ids }) => `another row carries the same files: ${ids}`,
-  'one-message': ({ most }) => (most === 0 ? 'no message left' : 'never more than one message'),
-  'further-messages': ({ messages }) => `the broker had ${messages} messages for it at once`,
-  'messages-not-counted': () => 'messages could not be counted in this broker',
-  'rows-not-counted': () => 'the rows were not counted',
-  'rows-not-visible': ({ reason }) => `rows cannot be counted: ${reason}`,
-
-  'no-end-to-compare': () => 'the job did not end',
-  'ended-as-expected': ({ state }) => state,
-  'ended-as-control': ({ state }) => `${state}, as the control job did without a restart`,
-  'ended-otherwise': ({ state, expected, error }) =>
-    `${state}${error === '' ? '' : ` (${error})`}; without a restart the same job is ${expected}`,
-  'expected-end-unknown': ({ state, error }) =>
-    `${state}${error === '' ? '' : ` (${error})`}; whether that is the restart's doing is unknown without a control`,
-
-  'no-progress-column': () => 'the table shows no progress',
-  'progress-went-down': ({ before, after, incarnation }) =>
-    `progress went from ${before} % to ${after === null ? 'nothing' : `${after} %`}${byWhom(incarnation)}`,
-  'effects-are-whole': () =>
-    "every effect is there exactly once all the same: if beginning again is meant, set criteria: { 'progress-monotonic': 'advisory' }",
-  'progress-rose': ({ highest }) => `up to ${highest} %`,
-  'effects-not-counted': () => 'no effects query is configured, so effects were not counted',
-  'effect-repeated': ({ item, count: times }) => `${baseName(item)} was processed ${times} times`,
-  'effect-missing': ({ item }) => `${baseName(item)} left no effect, though the job is completed`,
-  'effects-once': ({ items }) => `${count(items, 'effect', 'effects')}, each once`,
-  'changed-after-end': ({ state, now, columns, afterMs, incarnation }) =>
-    `${describeDuration(afterMs)} after it was ${state}, ${columns} changed${byWhom(incarnation)}; the status is now ${now}`,
-  'not-settled': () => 'the run ended before it could settle',
-  'unchanged-after-end': ({ forMs }) => `watched for ${describeDuration(forMs)} after its end`,
-  'older-wrote-after-newer': ({ older, newer, status }) =>
-    `worker #${older} wrote ${status} after worker #${newer} had taken over`,
-  'older-claim-returned': ({ claim, after }) =>
-    `the claim ${claim} wrote again after ${after} had taken its place`,
-  'writers-in-order': ({ claims }) =>
-    claims === 0 ? 'writers in order' : `${count(claims, 'claim', 'claims')}, one after the other`,
-  'no-retry-column': () => 'the table counts no retries',
-  'retries-went-down': ({ before, after, incarnation }) =>
-    `retry_count went from ${before} to ${after}${byWhom(incarnation)}`,
-  'retries-over-limit': ({ count: retries, most }) => `retry_count is ${retries}, max_retries ${most}`,
-  'retries-burnt': ({ spent, restarts }) =>
-    `${count(spent, 'retry', 'retries')} used up by ${count(restarts, 'restart', 'restarts')}`,
-  'retries-counted': ({ count: retries }) => `retry_count ${retries}`,
-  'broker-not-asked': () => 'the broker could not be asked',
-  'broker-hidden': ({ reason }) => reason,
-  'row-and-queue-disagree': ({ state, broker }) => `the row is ${state}, and ${broker}`,
-  'still-in-queue': ({ broker, due }) =>
-    `the job has ended, and ${broker}; it will be handed out again ${due}`,
-  'messages-left': ({ messages }) => `${count(messages, 'message', 'messages')} of the job left in the queue`,
-  'no-witnesses': () => 'no witnesses were used',
-  'witnesses-well': ({ waited }) =>
-    waited === 0 ? 'the ended job was left alone' : 'one ended and left alone, one waited and ran once',
-  'ended-witness-touched': ({ before, after }) =>
-    `a job that was ${before} before the strike became ${after}`,
-  'waiting-witness-gone': () => 'the job that waited behind is gone',
-  'waiting-witness-stuck': ({ status }) => `the job that waited behind never ended: it is ${status}`,
-  'waiting-witness-twice': ({ times }) => `the job that waited behind ended ${times} times`,
-  'nothing-retried': () => 'nothing was retried',
-  'backoff-unknown': ({ retries }) =>
-    `${count(retries, 'retry', 'retries')}, how long each should wait is not configured`,
-  'retry-counted-twice': ({ retry, step }) => `retry ${retry} was counted ${step} times`,
-  'retried-too-early': ({ retry, waitedMs, leastMs }) =>
-    `retry ${retry} came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} at the earliest were due`,
-  'retry-never-came': ({ retry }) => `retry ${retry} never came`,
-  'backoff-kept': ({ retries }) => `${count(retries, 'retry', 'retries')}, none before its time`,
-
-  'criterion-threw': ({ message }) =>
-    `this criterion could not be judged, which is a bug of verify-restart: ${message}`,
-};
-
-export function describeFinding(finding: Finding): string {
-  // Each entry takes exactly the values of its own code; the union of all of them is beyond what the type can say.
-  const sentence = SENTENCES[finding.code] as (values: Finding) => string;
-  return sentence(finding);
-}
+import { baseName } from './finding-words.ts';
 
 export interface DiagnosisWords {
   readonly title: string;
@@ -201,6 +12,8 @@ export interface DiagnosisWords {
   readonly docs: string;
 }
 
+type DiagnosisSentences = Omit<DiagnosisWords, 'docs'>;
+
 /** What a worker has told of its own settings; what it has not told is left out. */
 function workerSays(told: Readonly<Record<string, string | number | null | undefined>>): readonly string[] {
   const known = Object.entries(told).filter(([, value]) => value != null);
@@ -208,8 +21,6 @@ function workerSays(told: Readonly<Record<string, string | number | null | undef
     ? []
     : [`the worker says: ${known.map(([name, value]) => `${name} = ${value}`).join(', ')}`];
 }
-
-type DiagnosisSentences = Omit<DiagnosisWords, 'docs'>;
 
 /** One cause that two systems show by different facts: the words follow the fact that is there. */
 function wordsBy(
@@ -220,15 +31,41 @@ function wordsBy(
   return (values) => (Object.hasOwn(values, value) ? there(values) : absent(values));
 }
 
+function percentOf(progress: string | number | null | undefined): string {
+  return progress === null || progress === undefined ? 'in progress' : `at ${progress} %`;
+}
+
+function howItEnded({ exitCode, signal }: DiagnosisValues): string {
+  if (signal !== null && signal !== undefined) return `by ${signal}`;
+  return exitCode === null || exitCode === undefined ? 'by itself' : `with exit code ${exitCode}`;
+}
+
+function lastLineOf({ lastLine }: DiagnosisValues): readonly string[] {
+  return lastLine === null || lastLine === undefined ? [] : [`the last line of its output: ${lastLine}`];
+}
+
+function runningPids(pids: string | number | null | undefined): readonly string[] {
+  return pids === null || pids === undefined || pids === '' ? [] : [`still running: pid ${pids}`];
+}
+
 const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => DiagnosisSentences } = {
   'deleted-at-boot': ({ incarnation }) => ({
-    title: 'a new worker deleted the job when it started',
+    title: 'a new worker deleted the job',
     evidence: [`the delete was made by worker #${incarnation}`],
     fix: 'let the clean-up at start leave rows in processing alone, or hand them back to the queue instead of deleting them',
   }),
+  'successor-died': (values) => ({
+    title: 'the new worker ended by itself',
+    evidence: [`worker #${values['incarnation']} ended ${howItEnded(values)}`, ...lastLineOf(values)],
+    fix: "let it start whatever its predecessor left behind (a pid file, a lock, a port, a half-written file); see its log in the run's folder",
+  }),
   'redelivered-but-skipped': ({ deliveries }) => ({
     title: 'the job was handed out again and the new worker skipped it',
-    evidence: [`delivery ${deliveries} was acknowledged without a write to the row`],
+    evidence: [
+      deliveries === null
+        ? 'the broker still had it when the old worker was gone; it was taken and acknowledged without a write that shows work'
+        : `delivery ${deliveries} was acknowledged without a write that shows work`,
+    ],
     fix: 'claim rows in processing too when their owner is gone (compare a task id or lease), not only pending ones',
   }),
   'acked-before-done': ({ progress, celery, acksLate, pool }) => ({
@@ -236,10 +73,10 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence:
       celery === undefined
         ? [
-            `before the strike the broker already counted the job as finished, the row was at${percent(Number(progress ?? 0))}`,
+            `before the strike the broker already counted the job as finished, the row was ${percentOf(progress)}`,
           ]
         : [
-            `before the strike the broker kept nothing of the job, and the row was at${percent(Number(progress ?? 0))}: the worker had acknowledged the message when it received it`,
+            `before the strike the broker kept nothing of the job, and the row was ${percentOf(progress)}: the worker had acknowledged the message when it received it`,
             ...workerSays({ acks_late: acksLate, pool }),
           ],
     fix:
@@ -249,8 +86,8 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
   }),
   'task-not-registered': ({ line, task }) => ({
     title: 'no worker knows the task, so its message was dropped',
-    evidence: [String(line)],
-    fix: `start the worker with the module that defines ${task} (-A, include or imports), or name the task as it is registered with --task`,
+    evidence: line == null ? [] : [String(line)],
+    fix: `start the worker with the module that defines ${task ?? 'the task'} (-A, include or imports), or name the task as it is registered with --task`,
   }),
   'child-death-acked': ({ line, reach, rejectOnWorkerLost }) => ({
     title: 'a process of the pool died, and its parent acknowledged the job as a failure',
@@ -275,7 +112,7 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     }),
     ({ progress }) => ({
       title: 'on its way out the worker ticked off a job that was not done',
-      evidence: [`it was at${percent(Number(progress ?? 0))} when the signal came`],
+      evidence: [`it was ${percentOf(progress)} when the signal came`],
       fix: 'on the signal hand back what is not done; write COMPLETED after the last effect alone',
     }),
   ),
@@ -322,15 +159,13 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
   ),
   'popped-without-copy': ({ progress }) => ({
     title: 'the message was taken off the queue and no copy was kept',
-    evidence: [
-      `while the job was being worked on (${Number(progress ?? 0)} %) the broker kept nothing of it`,
-    ],
-    fix: 'keep the message until the job has ended: a reliable pop (LMOVE to a processing list, a lock), or do not remove the job on pick-up',
+    evidence: [`while the job was being worked on (${percentOf(progress)}) the broker kept nothing of it`],
+    fix: 'keep the message until the job has ended: a reliable pop (LMOVE to a processing list, a lock), no acknowledgement on receipt, no removal of the job on pick-up',
   }),
   'broker-gave-up-row-not-told': ({ reason, stalls }) => ({
     title: 'the broker gave the job up, and the row was never told',
     evidence: [
-      `the broker's reason: ${reason ?? 'none given'}${stalls === null ? '' : `, stalled ${stalls} times`}`,
+      `the broker's reason: ${reason ?? 'none given'}${stalls === null ? '' : `, stalled ${stalls} ${stalls === 1 ? 'time' : 'times'}`}`,
     ],
     fix: "write the end to the row when the broker gives up (BullMQ: the worker's 'failed' event), and allow more stalls (maxStalledCount)",
   }),
@@ -354,17 +189,25 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`${broker}${owner === null ? '' : ', which is gone'}`],
     fix: 'let living workers look for dead owners (BullMQ: do not set skipStalledCheck; a lease needs a sweep that runs all the time)',
   }),
-  'nobody-listens': ({ consumers, queues }) => ({
+  'nobody-listens': ({ connected, queues }) => ({
     title: 'the job waits in the queue and nobody takes it',
     evidence: [
-      `${consumers} consumers were connected to this queue`,
+      connected === 1 ? 'a new worker was there and did not take it' : 'no new worker was seen at this queue',
       ...(queues == null ? [] : [`the workers say that they consume ${queues}`]),
     ],
-    fix: "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
+    fix:
+      connected === 1 && queues == null
+        ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
+        : "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
+  }),
+  'row-and-queue-disagree': ({ status, broker }) => ({
+    title: 'row and queue disagree about the end',
+    evidence: [`the row is ${status ?? 'unknown'}, and ${broker}`],
+    fix: 'write the final state to the row first and acknowledge second, in every path; write the end to the row too when the queue gives up',
   }),
   'stuck-after-pickup': ({ broker, progress }) => ({
     title: 'a new worker took the job up and never finished it',
-    evidence: [`it stands at ${Number(progress ?? 0)} %; ${broker}`],
+    evidence: [`it stands ${percentOf(progress)}; ${broker}`],
     fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
   }),
   'stale-lock': ({ incarnation }) => ({
@@ -415,29 +258,41 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     fix: 'make the claim new at every pick-up (a random token), not the host, the pid or the name, so that an older run of the same process is fenced out',
   }),
   'failed-at-boot': ({ incarnation }) => ({
-    title: 'a new worker marked the job failed when it started',
-    evidence: [`worker #${incarnation} wrote it without having worked on the job`],
-    fix: 'let the clean-up at start leave jobs alone that the queue will hand out again, or take them off the queue first',
+    title: 'a new worker marked the job failed without having worked on it',
+    evidence: [`worker #${incarnation} wrote the failure`],
+    fix: 'let the clean-up at start leave rows in processing to the queue that hands them out again, or fail only those that no queue has any more',
   }),
   'failed-on-shutdown': () => ({
-    title: 'the worker marked its own job failed on its way out',
+    title: 'the old worker marked its own job failed when it was stopped, and it was handed out again',
     evidence: [],
-    fix: 'hand the job back (pending) on the signal, or let it be: the queue hands it out again',
+    fix: 'on the signal, let the job end or put it back to pending; a stop is no failure of the job',
+  }),
+  'redelivered-after-drain': ({ incarnation }) => ({
+    title: 'the old worker finished the job before it left, and it was run again',
+    evidence: [`worker #${incarnation} took up the job that had ended`],
+    fix: 'keep the claim alive while draining (renew the lock, raise the visibility time), acknowledge before the connection is closed, and let a pick-up refuse jobs that have ended',
+  }),
+  'reran-finished-job': ({ state, incarnation }) => ({
+    title: 'a job that had ended was taken up again',
+    evidence: [
+      `it was ${state} already${incarnation == null ? '' : `, and worker #${incarnation} went on with it`}`,
+    ],
+    fix: 'let a pick-up acknowledge and leave alone what has ended (where status not in the final ones), and write the end before the acknowledgement',
+  }),
+  'wrote-after-end': ({ columns, afterMs }) => ({
+    title: 'the row was written after its end',
+    evidence: columns == null ? [] : [`${columns}, ${describeDuration(Number(afterMs ?? 0))} after the end`],
+    fix: 'write the final state last, in one statement; fence every other write by status (where status = processing), also in a finally or a timer',
+  }),
+  'ended-unworked': ({ state }) => ({
+    title: `the job was marked ${state ?? 'ended'} though nobody had worked on it`,
+    evidence: [],
+    fix: 'let only the run that has done the work write its end; a recovery hands jobs back, it does not end them',
   }),
   'rerun-cannot-succeed': () => ({
     title: 'run again, the job cannot succeed any more',
     evidence: [],
     fix: "see the row's error: what the first run used up or left in the way must not stop the second",
-  }),
-  'reran-finished-job': ({ incarnation }) => ({
-    title: 'a job that had ended was run again',
-    evidence: incarnation === null ? [] : [`by worker #${incarnation}`],
-    fix: 'look at the row first on every delivery, and acknowledge a job that has ended without touching it',
-  }),
-  'wrote-after-end': ({ columns, afterMs }) => ({
-    title: 'the row was written to after the job had ended',
-    evidence: [`${columns}, ${describeDuration(Number(afterMs))} after the end`],
-    fix: 'make every write conditional on the job not having ended (and status = ...), also those in finally blocks and timers',
   }),
   'items-missing': ({ items }) => ({
     title: 'the job is completed and items of it are missing',
@@ -463,11 +318,6 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     title: 'a job that waited behind was never run',
     evidence: [`it is still ${status}, though the job before it has ended`],
     fix: 'let slots, limits and locks end with their holder (a lease, an advisory lock of the session), not only on the normal way out',
-  }),
-  'row-and-queue-disagree': ({ state, broker }) => ({
-    title: 'row and queue disagree about the end',
-    evidence: [`the row is ${state}, and ${broker}`],
-    fix: 'let one of them decide: acknowledge after the final write, and write the end to the row when the queue gives up',
   }),
   'never-acked': ({ due }) => ({
     title: 'the job is done and was never acknowledged',
@@ -500,7 +350,7 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     fix: 'keep the due time in the queue or the row (a delayed message, last_retry_at), not in a timer of the worker',
   }),
   'started-at-reset': () => ({
-    title: 'the second pick-up wrote started_at again',
+    title: 'started_at did not survive the second pick-up',
     evidence: [],
     fix: 'set it only once: started_at = coalesce(started_at, now())',
   }),
@@ -519,6 +369,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: 'resume the existing row; insert only with a key that a second insert would violate',
   }),
+  'children-enqueued-twice': () => ({
+    title: 'the second run made its children again',
+    evidence: [],
+    fix: 'give each child a key made of its parent and its item, unique in the table and as the message id, so that the second is refused',
+  }),
   'recovered-twice': () => ({
     title: 'the job was put into the queue again though the broker hands it out again by itself',
     evidence: [],
@@ -532,6 +387,16 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'let the job be held (leave --no-hold out), or give it more or slower files (--files)'
         : 'give the job more or slower files (--files 20), or strike earlier (--strike-at processing)',
   }),
+  'not-in-flight': ({ strikeAt, status }) => ({
+    title: 'the job was not in flight when the restart began',
+    evidence: [`its status was ${status ?? 'unknown'} (--strike-at ${strikeAt})`],
+    fix: 'name every status that means work in jobs.statuses.processing, or choose another moment with --strike-at',
+  }),
+  'died-before-strike': (values) => ({
+    title: 'the worker ended by itself before it was struck',
+    evidence: [`worker #${values['incarnation']} ended ${howItEnded(values)}`, ...lastLineOf(values)],
+    fix: "see its log in the run's folder: a worker that does not live through one job cannot be verified",
+  }),
   'stopped-politely': ({ by }) => ({
     title: 'the worker was stopped politely, not killed',
     evidence: [],
@@ -540,17 +405,19 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'kill it with SIGKILL (kill -9 <pid>; plain kill and pkill send TERM), or verify the polite stop itself with --scenario graceful'
         : 'let the stop command send SIGKILL (docker kill, kubectl delete --grace-period=0 --force), or use --scenario graceful',
   }),
-  'worker-not-restarted': ({ pids }) => ({
+  'worker-not-restarted': ({ pids, by }) => ({
     title: 'the worker that held the job was not restarted',
-    evidence: [],
+    evidence: runningPids(pids),
     fix:
-      pids === ''
-        ? 'kill the worker that the panel names, then start it again'
-        : `kill it (kill -9 ${pids}), then start it again`,
+      by === 'command'
+        ? 'let --worker-stop end the worker itself and return when it has: its exit code proves nothing'
+        : runningPids(pids).length === 0
+          ? 'kill the worker that the panel names, then start it again'
+          : `kill it (kill -9 ${pids}), then start it again`,
   }),
   'signal-swallowed': ({ signal, pids }) => ({
     title: `the worker did not go away on ${signal ?? 'the signal'}`,
-    evidence: pids === '' ? [] : [`still running: pid ${pids}`],
+    evidence: runningPids(pids),
     fix: 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
   }),
   'orphan-children': () => ({
@@ -570,6 +437,27 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
       by === 'operator'
         ? 'start the worker again before pressing Enter'
         : "see the worker's log in the run's folder",
+  }),
+  'writers-unknown': ({ source, pooled }) => ({
+    title: 'whose writes these are cannot be told',
+    evidence: [
+      pooled === 1
+        ? 'a connection pooler stands between the workers and the database'
+        : source === 'poll'
+          ? 'the row is polled, which does not show who writes'
+          : 'their connections belong to no worker of this run',
+    ],
+    fix: "let the harness run the worker (--auto-restart --worker), give it the server's own port instead of the pooler's, and the harness the right to make a trigger; stop other workers meanwhile",
+  }),
+  'work-not-shown': () => ({
+    title: 'the row does not show who works on it',
+    evidence: [],
+    fix: 'let a pick-up write something of its own to the row (a task id, an owner, started_at, progress) and name its column in jobs.columns',
+  }),
+  'expected-end-unknown': () => ({
+    title: 'how the job ends without a restart is not known',
+    evidence: [],
+    fix: 'leave --control on auto, so that the same job is run once without a restart; if that one fails too, the worker cannot work on the dummy files',
   }),
   'hold-hurt': () => ({
     title: 'the hold got in the way of the worker',

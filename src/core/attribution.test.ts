@@ -1,0 +1,245 @@
+import { describe, expect, test } from 'vitest';
+import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
+import { attributeWrites, connectionOf, incarnationOfName } from './attribution.ts';
+
+/** Who made the last write, as `incarnation by means`, or `nobody`. */
+function lastWriter(run: RunBuilder): string {
+  const history = run.history();
+  const version = history.of('row:version').findLast(({ source }) => source !== 'read');
+  if (version === undefined) throw new Error('nothing was written');
+  const attribution = attributeWrites(history)(version);
+  return attribution === null ? 'nobody' : `${attribution.incarnation} by ${attribution.by}`;
+}
+
+describe('the name that the harness gave', () => {
+  test.each([
+    ['verify-restart#1', 1],
+    ['verify-restart#12', 12],
+    ['verify-restart#0', null],
+    ['verify-restart#1.5', null],
+    ['verify-restart#', null],
+    ['verify-restart', null],
+    ['my-verify-restart#1', null],
+    ['', null],
+  ])('%s names %s', (name, incarnation) => {
+    expect(incarnationOfName(name)).toBe(incarnation);
+  });
+
+  test('decides, whatever the times say', () => {
+    expect(lastWriter(inFlight())).toBe('1 by application-name');
+    expect(lastWriter(restarted().picksUp(2))).toBe('2 by application-name');
+    expect(lastWriter(restarted().progress(40, 1))).toBe('1 by application-name');
+  });
+
+  test('where workers carry it, a new connection without it is no worker of ours', () => {
+    expect(lastWriter(restarted().picksUp('somebody'))).toBe('nobody');
+  });
+
+  test('a worker may have further connections without it', () => {
+    expect(lastWriter(inFlight().progress(40, 'second pool'))).toBe('1 by connection');
+  });
+});
+
+describe('workers that set a name of their own', () => {
+  const unnamed = { named: false };
+
+  test('are told apart by when their connections began', () => {
+    expect(lastWriter(inFlight(unnamed))).toBe('1 by connection');
+    expect(lastWriter(restarted(unnamed).picksUp(2))).toBe('2 by connection');
+  });
+
+  test('a connection of before the strike stays the old worker’s', () => {
+    expect(lastWriter(restarted(unnamed).picksUp(2).progress(40, 1))).toBe('1 by connection');
+  });
+
+  test('a connection that the old worker made while it stopped is its own', () => {
+    const run = inFlight({ ...unnamed, polite: true }).strike();
+    expect(lastWriter(run.completed('new pool connection'))).toBe('1 by connection');
+  });
+
+  test('the begin decides only outside of the uncertainty of the clocks', () => {
+    const run = inFlight(unnamed).strike().gone('connections', true).event({
+      kind: 'note',
+      code: 'test',
+      text: 'a moment',
+    });
+    const sure = run.wait(100).starts(2).picksUp(2).history();
+    const unsure = {
+      ...sure,
+      of: createdWithUncertainty(sure, 5_000),
+    };
+    const version = sure.of('row:version').at(-1)!;
+    expect(attributeWrites(sure)(version)).toEqual({ incarnation: 2, by: 'connection' });
+    expect(attributeWrites(unsure)(version)).toBeNull();
+  });
+
+  test('without a comparison of the clocks, absence has to prove it', () => {
+    const without = (run: RunBuilder): ReturnType<RunBuilder['history']> => {
+      const history = run.history();
+      return { ...history, of: (kind) => (kind === 'clock:measured' ? [] : history.of(kind)) };
+    };
+    const proved = without(restarted(unnamed).picksUp(2));
+    expect(attributeWrites(proved)(proved.of('row:version').at(-1)!)).toEqual({
+      incarnation: 2,
+      by: 'absence',
+    });
+    const unproved = without(inFlight(unnamed).strike().gone('connections', true).starts(2).picksUp(2));
+    expect(attributeWrites(unproved)(unproved.of('row:version').at(-1)!)).toBeNull();
+  });
+});
+
+/** The same history with clocks that were compared less exactly. */
+function createdWithUncertainty(history: ReturnType<RunBuilder['history']>, uncertaintyMs: number) {
+  return ((kind: string) =>
+    history
+      .of(kind as 'clock:measured')
+      .map((event) =>
+        event.kind === 'clock:measured' ? { ...event, uncertaintyMs } : event,
+      )) as typeof history.of;
+}
+
+describe('a worker that somebody else restarts', () => {
+  const byOperator = { restartBy: 'operator', named: false } as const;
+
+  test('writes of before the restart are the first life’s', () => {
+    expect(lastWriter(inFlight(byOperator))).toBe('1 by connection');
+  });
+
+  test('the process at the other end decides where it is known', () => {
+    expect(lastWriter(inFlight(byOperator).strike().progress(40))).toBe('1 by process');
+  });
+
+  test('a new connection while the old worker may still live is nobody’s', () => {
+    const run = inFlight(byOperator).strike();
+    expect(lastWriter(run.picksUp(2))).toBe('nobody');
+  });
+
+  test('… until it goes on writing after the old one is proved gone', () => {
+    const run = inFlight(byOperator).strike().picksUp(2).gone().progress(40, 2);
+    const history = run.history();
+    const attribute = attributeWrites(history);
+    const writers = history
+      .of('row:version')
+      .filter(({ writer }) => writer?.backendPid === 7002)
+      .map((version) => attribute(version));
+    expect(writers).toEqual([
+      { incarnation: 2, by: 'absence' },
+      { incarnation: 2, by: 'absence' },
+    ]);
+  });
+
+  test('a pid that is used again is told apart by when it was seen', () => {
+    const run = inFlight(byOperator).strike().gone();
+    run.event({
+      kind: 'worker:processes',
+      incarnation: 2,
+      mainPid: 4001,
+      processes: [
+        {
+          pid: 4001,
+          parentPid: 1,
+          groupId: 4001,
+          sessionId: 4001,
+          startToken: 'later',
+          command: 'node worker.js',
+        },
+      ],
+    });
+    run.picksUp(2);
+    const { writer } = run.history().of('row:version').at(-1)!;
+    const connection = { id: connectionOf(writer!), name: '', address: null, port: 1, pid: 4001 };
+    run.event({ kind: 'presence:snapshot', reason: 'a new worker', database: [connection], broker: [] });
+    expect(lastWriter(run)).toBe('2 by process');
+    expect(lastWriter(run.progress(40, 1))).toBe('1 by process');
+  });
+
+  test('a connection that was there before and belongs to no worker is somebody else’s', () => {
+    const run = inFlight(byOperator).row({ progress: 30 }, 'the API');
+    const { writer } = run.history().of('row:version').at(-1)!;
+    const connection = { id: connectionOf(writer!), name: 'api', address: null, port: 2, pid: 999 };
+    run.event({
+      kind: 'worker:processes',
+      incarnation: 1,
+      mainPid: 4001,
+      processes: [
+        {
+          pid: 4001,
+          parentPid: 1,
+          groupId: 4001,
+          sessionId: 4001,
+          startToken: 'x',
+          command: 'node worker.js',
+        },
+      ],
+    });
+    run.event({
+      kind: 'presence:snapshot',
+      reason: 'before the restart',
+      database: [connection],
+      broker: [],
+    });
+    expect(lastWriter(run.strike().gone().row({ progress: 60 }, 'the API'))).toBe('nobody');
+  });
+});
+
+describe('where the writer is not seen', () => {
+  test.each([
+    ['polling', { source: 'poll' }],
+    ['a pooler', { pooled: true, named: false }],
+  ] as const)('%s: absence decides', (_name, options) => {
+    expect(lastWriter(inFlight(options))).toBe('1 by absence');
+    expect(lastWriter(restarted(options).picksUp(2))).toBe('2 by absence');
+  });
+
+  test('with a person’s worker nothing is known before the old one is gone', () => {
+    const options = { source: 'poll', restartBy: 'operator' } as const;
+    expect(lastWriter(inFlight(options))).toBe('nobody');
+    expect(lastWriter(inFlight(options).strike().gone().picksUp(2))).toBe('2 by absence');
+  });
+
+  test('a statement that the server still finishes for the dead keeps absence from deciding', () => {
+    const run = inFlight({ source: 'poll' }).strike().gone('processes', false).starts(2);
+    expect(lastWriter(run.progress(40))).toBe('nobody');
+  });
+
+  test('a pooler passes names on', () => {
+    expect(lastWriter(restarted({ pooled: true }).picksUp(2))).toBe('2 by application-name');
+  });
+});
+
+describe('a new worker that is started before the old one is gone', () => {
+  test('keeps a new connection from being the old one’s', () => {
+    const run = inFlight({ named: false, polite: true }).strike().starts(2).picksUp(2);
+    expect(lastWriter(run)).toBe('nobody');
+  });
+
+  test('keeps absence from deciding', () => {
+    expect(lastWriter(inFlight({ source: 'poll', polite: true }).strike().starts(2).picksUp(2))).toBe(
+      'nobody',
+    );
+  });
+});
+
+test('a look at the row is nobody’s write', () => {
+  const history = handedOver().reads().history();
+  expect(attributeWrites(history)(history.of('row:version').at(-1)!)).toBeNull();
+});
+
+test('a write of the dead that the hold kept back is the dead’s', () => {
+  const run = aRun({ restartBy: 'operator', pooled: true, named: false })
+    .job()
+    .submitted()
+    .picksUp(1)
+    .progress(20);
+  run.strike().event({ kind: 'hold:placed', job: 'job-1', backendPid: 1 }).gone();
+  run.progress(40);
+  run.event({
+    kind: 'hold:released',
+    job: 'job-1',
+    heldMs: 10,
+    terminatedBackends: [],
+    leftBackends: [run.history().of('row:version').at(-1)!.writer!.backendPid],
+  });
+  expect(lastWriter(run)).toBe('1 by connection');
+  expect(lastWriter(run.starts(2).picksUp(2))).toBe('2 by absence');
+});

@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest';
+import { createHistory } from '../history.ts';
+import {
+  aRun,
+  handedOver,
+  restarted,
+  type RunBuilder,
+  type RunOptions,
+} from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+const BACKOFF = { baseMs: 1_000, factor: 2 };
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'backoff-honoured');
+}
+
+/** Failed once, and waiting for its retry. */
+function retrying(options: RunOptions = {}): RunBuilder {
+  const run = aRun({ strikeAt: 'retrying', backoff: BACKOFF, ...options })
+    .job()
+    .submitted()
+    .picksUp(1);
+  return run
+    .row({ status: 'retrying', retryCount: 1, error: 'broken' }, 1)
+    .broker({ state: 'delayed', owner: null });
+}
+
+function struck(options: RunOptions = {}): RunBuilder {
+  return retrying(options).strike().gone().starts(2).ready(2);
+}
+
+describe('passed', () => {
+  test('the retry came after its backoff, in spite of the restart', () => {
+    expect(seen(struck().wait(2_000).picksUp(2).completed())).toBe('passed backoff-kept');
+  });
+
+  test('each retry has its own', () => {
+    const run = struck().wait(2_000).picksUp(2).row({ status: 'retrying', retryCount: 2 }, 2).wait(4_000);
+    expect(seen(run.picksUp(2, { taskId: 'c' }).completed())).toBe('passed backoff-kept');
+  });
+
+  test('a worker that keeps the task id is seen by the status', () => {
+    expect(seen(struck().wait(2_000).row({ status: 'processing' }, 2).completed())).toBe(
+      'passed backoff-kept',
+    );
+  });
+
+  test('by polling a look may come late', () => {
+    expect(seen(struck({ source: 'poll' }).wait(1_500).picksUp(2).completed())).toBe('passed backoff-kept');
+  });
+});
+
+describe('failed', () => {
+  test('the restart skipped the wait', () => {
+    const history = struck().wait(300).picksUp(2).completed().end();
+    expect(judgedAs(history, 'backoff-honoured')).toBe('failed retried-too-early');
+    expect(findingOf(history, 'retried-too-early')).toMatchObject({ retry: 1, leastMs: 2_000 });
+  });
+
+  test('one failure was counted twice', () => {
+    const run = aRun({ backoff: BACKOFF })
+      .job()
+      .submitted()
+      .picksUp(1)
+      .row({ status: 'retrying', retryCount: 2 }, 1);
+    expect(seen(run.wait(9_000).picksUp(1, { taskId: 'b' }).completed())).toBe('failed retry-counted-twice');
+  });
+
+  test('the retry never came', () => {
+    expect(seen(struck().broker({ state: 'gone' }).timesOut())).toBe('failed retry-never-came');
+  });
+});
+
+describe('inconclusive', () => {
+  test('the retry is still to come', () => {
+    expect(
+      seen(
+        struck()
+          .broker({ due: { kind: 'at', atMs: 900_000 } })
+          .timesOut(),
+      ),
+    ).toBe('inconclusive not-due-yet');
+  });
+
+  test('the record breaks off', () => {
+    expect(judgedAs(struck().history(), 'backoff-honoured')).toBe('inconclusive history-breaks-off');
+  });
+});
+
+describe('skipped', () => {
+  test('nothing was retried', () => {
+    expect(seen(handedOver({ backoff: BACKOFF }))).toBe('skipped nothing-retried');
+  });
+
+  test('a crash that is counted at the pick-up is no wait', () => {
+    expect(seen(restarted({ backoff: BACKOFF }).picksUp(2, { retryCount: 1 }).completed())).toBe(
+      'skipped nothing-retried',
+    );
+  });
+
+  test('nor is a count that comes with the end, or a wait that the end cut short', () => {
+    expect(seen(restarted({ backoff: BACKOFF }).picksUp(2).row({ status: 'failed', retryCount: 1 }, 2))).toBe(
+      'skipped nothing-retried',
+    );
+    expect(seen(struck().cancelled('psql'))).toBe('skipped nothing-retried');
+  });
+
+  test('how long it should wait is not known', () => {
+    const run = retrying().strike().gone().starts(2).picksUp(2).completed();
+    const events = run
+      .end()
+      .events.map((event) => (event.kind === 'run:started' ? { ...event, backoff: null } : event));
+    expect(judgedAs(createHistory(events), 'backoff-honoured')).toBe('skipped backoff-unknown');
+  });
+});

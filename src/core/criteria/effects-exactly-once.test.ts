@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest';
+import { handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+const FILES = [1, 2, 3, 4, 5].map((number) => `/tmp/subject/file-${number}.pdf`);
+const ONCE = FILES.map((item) => ({ item, count: 1 }));
+
+function counted(run: RunBuilder, effects: readonly { item: string; count: number }[]): RunBuilder {
+  return run.event({ kind: 'effects:counted', job: 'job-1', role: 'subject', source: 'query', effects });
+}
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'effects-exactly-once');
+}
+
+describe('passed', () => {
+  test('every file once', () => {
+    expect(seen(counted(handedOver(), ONCE))).toBe('passed effects-once');
+  });
+
+  test('a job that did not complete may have fewer', () => {
+    expect(seen(counted(restarted().picksUp(2).failed(), ONCE.slice(2)))).toBe('passed effects-once');
+  });
+
+  test('what else the query names is not ours', () => {
+    expect(seen(counted(handedOver(), [...ONCE, { item: 'summary', count: 1 }]))).toBe('passed effects-once');
+  });
+
+  test('the last count is the one that counts', () => {
+    expect(seen(counted(counted(handedOver(), []), ONCE))).toBe('passed effects-once');
+  });
+});
+
+describe('failed', () => {
+  test('one missing and another twice: the total is right, and nothing is', () => {
+    const effects = [...ONCE.slice(1), { item: FILES[1]!, count: 2 }].filter(
+      ({ item, count }) => item !== FILES[1] || count === 2,
+    );
+    const history = counted(handedOver(), effects).end();
+    expect(judgedAs(history, 'effects-exactly-once')).toBe('failed effect-repeated effect-missing');
+    expect(findingOf(history, 'effect-missing')).toMatchObject({ item: FILES[0] });
+    expect(findingOf(history, 'effect-repeated')).toMatchObject({ item: FILES[1], count: 2 });
+  });
+
+  test('nothing at all was left by a job that says it is completed', () => {
+    expect(seen(counted(handedOver(), []))).toMatch(/^failed effect-missing/);
+  });
+});
+
+test('inconclusive: the query calls the files by other names', () => {
+  const names = FILES.map((file) => ({ item: file.slice(file.lastIndexOf('/') + 1), count: 1 }));
+  expect(seen(counted(handedOver(), names))).toBe('inconclusive effects-not-comparable');
+});
+
+test('skipped: nothing counts them', () => {
+  expect(seen(handedOver())).toBe('skipped effects-not-counted');
+});

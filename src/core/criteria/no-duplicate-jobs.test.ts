@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest';
+import { createHistory as historyOf } from '../history.ts';
+import { handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'no-duplicate-jobs');
+}
+
+const FILES = [1, 2, 3, 4, 5].map((number) => `/tmp/subject/file-${number}.pdf`);
+
+function stranger(run: RunBuilder, id: string, files: readonly string[]): RunBuilder {
+  return run.event({ kind: 'row:stranger', job: 'job-1', id, files });
+}
+
+describe('passed', () => {
+  test('one row, one message', () => {
+    expect(seen(handedOver())).toBe('passed one-row one-message');
+  });
+
+  test('children, each with files of its own', () => {
+    const run = FILES.reduce((built, file, index) => stranger(built, `child-${index}`, [file]), handedOver());
+    const history = run.end();
+    expect(judgedAs(history, 'no-duplicate-jobs')).toBe('passed one-row one-message');
+    expect(findingOf(history, 'one-row')).toMatchObject({ children: 5 });
+  });
+
+  test('a broker that does not count is said', () => {
+    expect(seen(handedOver({ broker: false }))).toBe('passed one-row messages-not-counted');
+  });
+
+  test('so is a table whose files cannot be searched', () => {
+    const events = handedOver()
+      .end()
+      .events.filter(({ kind }) => kind !== 'rows:counted');
+    expect(judgedAs(historyOf(events), 'no-duplicate-jobs')).toBe('passed rows-not-counted one-message');
+  });
+});
+
+describe('failed', () => {
+  test('a second row with all of the files, in whatever order', () => {
+    const history = stranger(handedOver(), 'copy', FILES.toReversed()).end();
+    expect(judgedAs(history, 'no-duplicate-jobs')).toBe('failed further-rows');
+    expect(findingOf(history, 'further-rows')).toMatchObject({ ids: 'copy' });
+  });
+
+  test('… also when it was deleted before the end', () => {
+    const run = stranger(handedOver(), 'copy', FILES);
+    const events = run
+      .end()
+      .events.map((event) => (event.kind === 'rows:counted' ? { ...event, rows: [] } : event));
+    expect(judgedAs(historyOf(events), 'no-duplicate-jobs')).toBe('failed further-rows');
+  });
+
+  test('two children with the same file', () => {
+    const run = stranger(stranger(handedOver(), 'a', [FILES[0]!]), 'b', [FILES[0]!]);
+    expect(seen(run)).toBe('failed further-children');
+  });
+
+  test('two messages at once, though both were consumed before the end', () => {
+    const history = restarted().broker({ messages: 2 }).picksUp(2).completed().end();
+    expect(judgedAs(history, 'no-duplicate-jobs')).toBe('failed further-messages');
+    expect(findingOf(history, 'further-messages')).toMatchObject({ messages: 2 });
+  });
+
+  test('a job with one file may have one child, not two', () => {
+    const single = { files: 1 };
+    expect(seen(stranger(handedOver(single), 'a', [FILES[0]!]))).toBe('inconclusive child-or-duplicate');
+    expect(seen(stranger(stranger(handedOver(single), 'a', [FILES[0]!]), 'b', [FILES[0]!]))).toBe(
+      'failed further-rows',
+    );
+  });
+});
+
+describe('inconclusive', () => {
+  test('neither rows nor messages could be counted', () => {
+    const events = handedOver({ broker: false })
+      .end()
+      .events.filter(({ kind }) => kind !== 'rows:counted');
+    expect(judgedAs(historyOf(events), 'no-duplicate-jobs')).toBe(
+      'inconclusive rows-not-counted messages-not-counted',
+    );
+  });
+
+  test('the run ended before they were', () => {
+    expect(judgedAs(handedOver().history(), 'no-duplicate-jobs')).toBe(
+      'inconclusive rows-not-counted one-message',
+    );
+  });
+});

@@ -1,0 +1,211 @@
+import { describe, expect, test } from 'vitest';
+import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'picked-up-again');
+}
+
+describe('passed', () => {
+  test('a later worker’s write that shows work', () => {
+    const history = handedOver().end();
+    expect(judgedAs(history, 'picked-up-again')).toBe('passed picked-up-by-write');
+    expect(findingOf(history, 'picked-up-by-write')).toMatchObject({
+      incarnation: 2,
+      by: 'application-name',
+    });
+  });
+
+  test('by polling, on the proof that nothing of the old worker was left', () => {
+    const history = handedOver({ source: 'poll' }).end();
+    expect(judgedAs(history, 'picked-up-again')).toBe('passed picked-up-by-write');
+    expect(findingOf(history, 'picked-up-by-write')).toMatchObject({ incarnation: 2, by: 'absence' });
+  });
+
+  test('a new task id, where the writer cannot be told', () => {
+    const run = inFlight({ restartBy: 'operator', source: 'poll', broker: false }).strike();
+    run.gone('connections', true).starts(2).row({ taskId: 'task-2' }, 2).completed();
+    const history = run.end();
+    expect(judgedAs(history, 'picked-up-again')).toBe('passed picked-up-by-task');
+    expect(findingOf(history, 'picked-up-by-task')).toMatchObject({ before: 'task-of-1', after: 'task-2' });
+  });
+
+  test('a further delivery and a write, where the row shows no claim', () => {
+    const run = inFlight({ restartBy: 'operator', source: 'poll' })
+      .strike()
+      .gone('connections', true)
+      .starts(2);
+    const history = run.delivered(2).progress(40).completed().end();
+    expect(judgedAs(history, 'picked-up-again')).toBe('passed picked-up-by-broker');
+    expect(findingOf(history, 'picked-up-by-broker')).toMatchObject({ deliveries: 2 });
+  });
+
+  test('a job whose only write after the redelivery is its failure', () => {
+    const run = restarted({ fileMode: 'missing' })
+      .delivered(2)
+      .row({ status: 'failed', error: 'no such file' }, 2);
+    expect(seen(run.looks())).toBe('passed picked-up-by-broker');
+  });
+
+  test('a worker that claims again without a trace and fails: the claim counts with its end', () => {
+    const run = restarted({ broker: false, fileMode: 'missing' }).row({}, 2).failed('no such file', 2);
+    expect(seen(run)).toBe('passed picked-up-by-write');
+  });
+
+  test('struck while it was pending', () => {
+    const run = aRun({ strikeAt: 'pending' })
+      .job()
+      .submitted()
+      .strike()
+      .gone()
+      .starts(2)
+      .picksUp(2)
+      .completed();
+    expect(seen(run)).toBe('passed picked-up-by-write');
+  });
+
+  test('a hand-back through pending', () => {
+    const run = inFlight({ polite: true }).strike().row({ status: 'pending' }, 1).gone().starts(2).picksUp(2);
+    expect(seen(run.completed())).toBe('passed picked-up-by-write');
+  });
+});
+
+test('a person’s time to think is not counted', () => {
+  const run = inFlight({ restartBy: 'operator', named: false })
+    .strike()
+    .wait(60_000)
+    .gone()
+    .wait(500)
+    .starts(2);
+  const history = run.picksUp(2).completed().end();
+  expect(findingOf(history, 'picked-up-by-write')).toMatchObject({ afterMs: 550 });
+});
+
+test('skipped where the old worker finished the job and left', () => {
+  const run = inFlight({ polite: true }).strike().completed().gone().starts(2).ready(2);
+  expect(seen(run)).toBe('skipped drained-so-not-exercised');
+});
+
+describe('failed', () => {
+  test('nobody came', () => {
+    const history = restarted().timesOut().end();
+    expect(judgedAs(history, 'picked-up-again')).toBe('failed nobody-picked-up');
+    expect(findingOf(history, 'nobody-picked-up')).toMatchObject({
+      broker: 'the broker counts it as held by token-of-1',
+    });
+  });
+
+  test('handed out again, and nothing was done', () => {
+    const run = restarted().delivered(2).broker({ state: 'ended', owner: null }).timesOut();
+    expect(seen(run)).toBe('failed handed-out-without-work');
+  });
+
+  test('struck while it was pending: that the old worker was handed it in between is no redelivery', () => {
+    const run = aRun({ strikeAt: 'pending' })
+      .job()
+      .submitted()
+      .strike()
+      .delivered(1)
+      .gone()
+      .starts(2)
+      .ready(2);
+    expect(seen(run.timesOut())).toBe('failed nobody-picked-up');
+  });
+
+  test('a recovery that only puts it back to pending', () => {
+    expect(seen(restarted().row({ status: 'pending' }, 2).timesOut())).toBe('failed nobody-picked-up');
+  });
+
+  test('a new worker that fails it when it starts, while the broker still has it for the dead', () => {
+    const run = restarted().row({ status: 'failed', error: 'interrupted', taskId: null }, 2).looks();
+    const history = run.delivered(2).broker({ state: 'ended' }).end();
+    expect(judgedAs(history, 'picked-up-again')).toBe('failed ended-unworked');
+    expect(findingOf(history, 'ended-unworked')).toMatchObject({ state: 'failed', incarnation: 2 });
+  });
+
+  test('the same where it is marked completed', () => {
+    expect(seen(restarted().row({ status: 'completed' }, 2).looks())).toBe('failed ended-unworked');
+  });
+
+  test('a new worker that died at once, whatever the broker still means to do', () => {
+    const run = inFlight().strike().gone().starts(2).exits(2, 1);
+    expect(seen(run.broker({ due: { kind: 'at', atMs: 99_000 } }))).toBe('failed nobody-picked-up');
+  });
+});
+
+describe('inconclusive', () => {
+  test.each([
+    ['there was no restart', (run: RunBuilder) => run.completed(), 'no-restart'],
+    ['the old worker ended it', (run: RunBuilder) => run.strike().completed().gone(), 'nothing-to-pick-up'],
+    ['it was not in flight', (run: RunBuilder) => run.completed().strike().gone(), 'nothing-to-pick-up'],
+    [
+      'the old worker was not seen to go',
+      (run: RunBuilder) => run.strike().timesOut(),
+      'worker-not-seen-gone',
+    ],
+  ])('%s', (_name, happens, code) => {
+    expect(seen(happens(inFlight()))).toBe(`inconclusive ${code}`);
+  });
+
+  test.each([
+    ['at a time after the end', { kind: 'at', atMs: 500_000 }],
+    ['at the next boot', { kind: 'next-boot' }],
+  ] as const)('the broker hands it out %s', (_name, due) => {
+    expect(seen(restarted().broker({ due }).timesOut())).toBe('inconclusive not-due-yet');
+  });
+
+  test('the lock of the dead outlives the run, and the broker tells no due time', () => {
+    expect(seen(restarted().broker({ lockUntilMs: 500_000 }).timesOut())).toBe('inconclusive not-due-yet');
+  });
+
+  test.each([
+    ['at a time that has passed', { kind: 'at', atMs: 2_000 }],
+    ['never', { kind: 'never' }],
+    ['now', { kind: 'now' }],
+  ] as const)('… but not where it was due %s', (_name, due) => {
+    expect(seen(restarted().broker({ due }).timesOut())).toBe('failed nobody-picked-up');
+  });
+
+  test('a later worker ended it without a trace of work, and the broker cannot be asked', () => {
+    const run = restarted({ broker: false }).row({ status: 'failed', error: 'interrupted' }, 2);
+    expect(seen(run)).toBe('inconclusive ended-without-work-shown');
+  });
+
+  test('it was cancelled', () => {
+    expect(seen(restarted().row({ status: 'cancelled' }, 'psql'))).toBe('inconclusive cancelled-by-others');
+  });
+
+  test('a later worker touched the row and no more', () => {
+    expect(seen(restarted().row({}, 2).timesOut())).toBe('inconclusive only-touched');
+  });
+
+  test('it went on, by whom cannot be told', () => {
+    const run = inFlight({ restartBy: 'operator', named: false, broker: false })
+      .strike()
+      .row({ progress: 25 }, 'x');
+    expect(seen(run.gone('connections', true).starts(2).row({ progress: 40 }, 'x').timesOut())).toBe(
+      'inconclusive unattributed-writes',
+    );
+  });
+
+  test('the hold may have kept it from being taken up', () => {
+    const run = inFlight({ restartBy: 'operator', named: false });
+    run.event({ kind: 'hold:placed', job: 'job-1', backendPid: 1 }).strike();
+    run.event({ kind: 'hold:broken', job: 'job-1', reason: 'terminated' }).gone().starts(2);
+    expect(seen(run.timesOut())).toBe('inconclusive hold-broken');
+  });
+
+  test('the history breaks off before anybody could have come', () => {
+    expect(judgedAs(restarted().history(), 'picked-up-again')).toBe('inconclusive history-breaks-off');
+  });
+
+  test('the run was interrupted', () => {
+    const run = restarted().event({ kind: 'run:aborted', reason: 'interrupted', text: 'interrupted' });
+    expect(seen(run)).toBe('inconclusive history-breaks-off');
+  });
+
+  test('the row changed without being recorded', () => {
+    const run = restarted().event({ kind: 'observer:checked', job: 'job-1', complete: false, versions: 4 });
+    expect(seen(run.timesOut())).toBe('inconclusive history-breaks-off');
+  });
+});

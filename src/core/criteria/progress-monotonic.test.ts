@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import type { Event } from '../event.ts';
+import { createHistory } from '../history.ts';
+import { handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'progress-monotonic');
+}
+
+const FILES = [1, 2, 3, 4, 5].map((number) => `/tmp/subject/file-${number}.pdf`);
+
+test('passed: it only rises, and may stand still', () => {
+  const history = restarted().picksUp(2).progress(40).progress(40).completed().end();
+  expect(judgedAs(history, 'progress-monotonic')).toBe('passed progress-rose');
+  expect(findingOf(history, 'progress-rose')).toMatchObject({ highest: 100 });
+  expect(seen(handedOver({ source: 'poll' }))).toBe('passed progress-rose observed-by-polling');
+});
+
+test('failed: it begins again, and by whom', () => {
+  const history = restarted().picksUp(2, { progress: 0 }).progress(40).completed().end();
+  expect(judgedAs(history, 'progress-monotonic')).toBe('failed progress-went-down');
+  expect(findingOf(history, 'progress-went-down')).toMatchObject({ before: 20, after: 0, incarnation: 2 });
+});
+
+test('failed: it was emptied, though it was made up for', () => {
+  expect(seen(restarted().row({ progress: null }, 2).picksUp(2).progress(40).completed())).toBe(
+    'failed progress-went-down',
+  );
+});
+
+test('failed: with the word that the effects are whole, where they are', () => {
+  const begunAgain = (effects: readonly { item: string; count: number }[]): string =>
+    seen(
+      restarted()
+        .picksUp(2, { progress: 0 })
+        .completed()
+        .event({ kind: 'effects:counted', job: 'job-1', role: 'subject', source: 'query', effects }),
+    );
+  expect(begunAgain(FILES.map((item) => ({ item, count: 1 })))).toBe(
+    'failed progress-went-down effects-are-whole',
+  );
+  expect(begunAgain(FILES.map((item) => ({ item, count: 2 })))).toBe('failed progress-went-down');
+  expect(begunAgain([{ item: 'by another name', count: 5 }])).toBe('failed progress-went-down');
+});
+
+test('skipped: the table has no such column', () => {
+  const history = handedOver().end();
+  const events = history.events.map((event): Event => {
+    if (event.kind !== 'row:version' || event.values === null) return event;
+    const { progress: _none, ...values } = event.values;
+    return { ...event, values };
+  });
+  expect(judgedAs(createHistory(events), 'progress-monotonic')).toBe('skipped no-progress-column');
+});

@@ -1,0 +1,336 @@
+import { describe, expect, test } from 'vitest';
+import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'restart-observed');
+}
+
+const MAIN = {
+  pid: 4001,
+  parentPid: 1,
+  groupId: 4001,
+  sessionId: 4001,
+  startToken: '4001',
+  command: 'node worker.js',
+};
+
+describe('passed', () => {
+  test('a crash in flight, the worker gone, a new one there', () => {
+    const history = handedOver().end();
+    expect(judgedAs(history, 'restart-observed')).toBe('passed struck-in-flight worker-gone new-worker');
+    expect(findingOf(history, 'struck-in-flight')).toMatchObject({
+      fault: 'SIGKILL (tree)',
+      incarnation: 1,
+      state: 'processing',
+      progress: 20,
+    });
+  });
+
+  test.each([
+    ['named workers', {}],
+    ['workers with a name of their own', { named: false }],
+    ['polling', { source: 'poll' }],
+    ['a pooler', { pooled: true, named: false }],
+    ['a broker that cannot be asked', { broker: false }],
+  ] as const)('also with %s', (_name, options) => {
+    expect(seen(handedOver(options))).toBe('passed struck-in-flight worker-gone new-worker');
+  });
+
+  test('in flight by the broker, where one transaction hides the work', () => {
+    const run = aRun().job().submitted().delivered(1).strike().gone().starts(2).delivered(2);
+    expect(seen(run.row({ status: 'completed' }, 2))).toBe(
+      'passed struck-in-flight in-flight-by-broker worker-gone new-worker',
+    );
+  });
+
+  test('a drain, where the scenario is a polite one', () => {
+    const run = inFlight({ polite: true }).strike().progress(40).completed().gone().starts(2).ready(2);
+    expect(seen(run)).toBe('passed struck-in-flight worker-gone drained new-worker');
+  });
+
+  test('a polite hand-back through pending', () => {
+    const run = inFlight({ polite: true })
+      .strike()
+      .row({ status: 'pending' }, 1)
+      .broker({ state: 'waiting' });
+    expect(seen(run.gone().starts(2).picksUp(2).completed())).toBe(
+      'passed struck-in-flight worker-gone new-worker',
+    );
+  });
+
+  test('a person’s restart', () => {
+    const run = restarted({ restartBy: 'operator', named: false }).picksUp(2).completed();
+    expect(seen(run)).toBe('passed restarted-in-flight worker-gone new-worker');
+  });
+
+  test('a new worker that dies at once is said, and is no doubt about the restart', () => {
+    const run = inFlight().strike().gone().starts(2).exits(2, 1, 'pid file exists');
+    expect(seen(run)).toBe('passed struck-in-flight worker-gone new-worker-died');
+  });
+});
+
+test('a person’s worker that went before they were asked', () => {
+  const run = inFlight({ restartBy: 'operator', named: false }).gone();
+  run.event({ kind: 'holder:identified', job: 'job-1', connection: '', pid: 4001, main: MAIN });
+  run.starts(2).picksUp(2).event({ kind: 'operator:asked', attempt: 1 }).completed();
+  const history = run.end();
+  expect(judgedAs(history, 'restart-observed')).toBe('passed restarted-in-flight worker-gone new-worker');
+  expect(judgedAs(history, 'picked-up-again')).toBe('passed picked-up-by-write');
+});
+
+test('behind a pooler the end of the connections to the broker has to do', () => {
+  const run = inFlight({ restartBy: 'operator', pooled: true, named: false })
+    .strike()
+    .gone('connections', false);
+  expect(seen(run.starts(2).ready(2).picksUp(2).completed())).toMatch(/^passed/);
+});
+
+test('a broker that hands it out as soon as the connection is lost was not asked to', () => {
+  const run = inFlight().broker({ lockUntilMs: 20 }).strike().broker({ state: 'waiting', owner: null });
+  expect(seen(run.gone().starts(2).picksUp(2).completed())).toMatch(/^passed/);
+});
+
+describe('the moment of the strike', () => {
+  test('pending: a row that is still pending was not put back', () => {
+    const run = aRun({ strikeAt: 'pending' }).job().submitted().strike().row({ error: 'seen' }, 1).gone();
+    expect(seen(run.starts(2).picksUp(2).completed())).toMatch(/^passed/);
+  });
+
+  test('pending: submitted, and neither picked up nor ended', () => {
+    const run = aRun({ strikeAt: 'pending' })
+      .job()
+      .submitted()
+      .strike()
+      .gone()
+      .starts(2)
+      .picksUp(2)
+      .completed();
+    expect(seen(run)).toBe('passed struck-in-flight worker-gone new-worker');
+  });
+
+  test('pending: a submission of which nobody knows whether it arrived is none', () => {
+    const run = aRun({ strikeAt: 'pending' }).job().submitted('uncertain').broker({ state: 'gone' });
+    expect(seen(run.strike().gone().starts(2))).toBe('inconclusive not-in-flight');
+  });
+
+  test('pending: … unless the broker has it', () => {
+    const run = aRun({ strikeAt: 'pending' })
+      .job()
+      .submitted('uncertain')
+      .strike()
+      .gone()
+      .starts(2)
+      .picksUp(2);
+    expect(seen(run.completed())).toMatch(/^passed/);
+  });
+
+  test('retrying: failed once, back in the queue for its backoff', () => {
+    const run = aRun({ strikeAt: 'retrying' }).job().submitted().picksUp(1);
+    run.row({ status: 'pending', retryCount: 1 }, 1).broker({ state: 'delayed', owner: null });
+    expect(seen(run.strike().gone().starts(2).picksUp(2).completed())).toMatch(/^passed/);
+  });
+
+  test('retrying: the broker’s delay alone is enough', () => {
+    const run = aRun({ strikeAt: 'retrying' }).job().submitted().picksUp(1);
+    run.row({ status: 'pending' }, 1).broker({ state: 'delayed', owner: null });
+    expect(seen(run.strike().gone().starts(2).picksUp(2).completed())).toMatch(/^passed/);
+  });
+
+  test('any other moment: a job that is not in processing is not in flight', () => {
+    const run = aRun()
+      .job()
+      .submitted()
+      .picksUp(1)
+      .row({ status: 'pending' }, 1)
+      .broker({ state: 'delayed' });
+    expect(seen(run.strike().gone().starts(2).picksUp(2).completed())).toBe('inconclusive not-in-flight');
+  });
+});
+
+describe('inconclusive: nothing was interrupted', () => {
+  test('the fault was disarmed', () => {
+    const run = inFlight().event({ kind: 'fault:disarmed', fault: 'SIGKILL (tree)' }).completed();
+    expect(seen(run)).toBe('inconclusive fault-disarmed');
+  });
+
+  test('no fault came', () => {
+    expect(seen(inFlight())).toBe('inconclusive no-restart');
+  });
+
+  test('the job had ended before', () => {
+    expect(seen(inFlight().completed())).toBe('inconclusive ended-before-strike');
+    expect(seen(inFlight().completed().strike().gone().starts(2))).toBe('inconclusive ended-before-strike');
+  });
+
+  test.each([{}, { polite: true }])(
+    'the end was seen after the strike and had come before it: %o',
+    (options) => {
+      const struck = inFlight(options).strike();
+      const faultAtMs = struck.events.at(-1)!.atMs;
+      const run = struck.completed().gone().starts(2);
+      const end = run.events.findLast((event) => event.kind === 'row:version' && event.source === 'trigger')!;
+      const zero = Date.parse('2026-01-31T12:00:00.000Z') + 40;
+      const at = (databaseAtMs: number): RunBuilder => {
+        Object.assign(run.events, run.events.with(end.seq, { ...end, databaseAtMs } as typeof end));
+        return run;
+      };
+      expect(seen(at(zero + faultAtMs - 20))).toBe('inconclusive ended-before-strike');
+      expect(seen(at(zero + faultAtMs + 1))).toBe('inconclusive ended-before-strike');
+      expect(seen(at(zero + faultAtMs + 20))).not.toContain('ended-before-strike');
+    },
+  );
+
+  test('the worker had died by itself, and the signal hit nobody', () => {
+    expect(seen(inFlight().exits(1, 137).strike().gone().starts(2).picksUp(2).completed())).toBe(
+      'inconclusive nobody-was-struck',
+    );
+    const empty = inFlight();
+    empty.event({
+      kind: 'fault:injected',
+      fault: 'SIGKILL (tree)',
+      incarnation: 1,
+      signal: 'SIGKILL',
+      reach: 'tree',
+      pids: [],
+    });
+    expect(seen(empty.gone().starts(2).picksUp(2).completed())).toBe('inconclusive nobody-was-struck');
+  });
+});
+
+describe('inconclusive: the wrong worker, or none', () => {
+  test('another worker holds the job', () => {
+    expect(seen(inFlight().progress(40, 9).strike().gone().starts(2).picksUp(10).completed())).toBe(
+      'inconclusive holder-not-struck',
+    );
+  });
+
+  test('the holder of a person’s queue could not be found out', () => {
+    const run = inFlight({ restartBy: 'operator', source: 'poll' });
+    run.event({ kind: 'operator:asked', attempt: 1 });
+    expect(seen(run.gone().starts(2).picksUp(2).completed())).toBe('inconclusive holder-unknown');
+  });
+
+  test('it is still there', () => {
+    const run = inFlight({ restartBy: 'operator', named: false }).strike();
+    run.event({ kind: 'worker:still-there', incarnation: 1, pids: [4001], connections: [] });
+    const history = run.completed().end();
+    expect(judgedAs(history, 'restart-observed')).toBe('inconclusive worker-still-there');
+    expect(findingOf(history, 'worker-still-there')).toMatchObject({ pids: '4001' });
+  });
+
+  test('it was not seen to go', () => {
+    expect(seen(inFlight().strike())).toBe('inconclusive worker-not-seen-gone');
+  });
+
+  test('only its connection to the broker is new, the one to the database lives on', () => {
+    const options = { restartBy: 'operator', named: false } as const;
+    expect(seen(inFlight(options).strike().gone('connections', false).starts(2).ready(2))).toBe(
+      'inconclusive connection-lives-on',
+    );
+    expect(seen(inFlight(options).strike().gone('connections', true).wait(100).starts(2).picksUp(2))).toMatch(
+      /^passed/,
+    );
+  });
+
+  test('a part of it went on writing', () => {
+    const history = restarted().progress(40, 1).progress(60, 1).completed(1).end();
+    expect(judgedAs(history, 'restart-observed')).toBe('inconclusive write-after-gone');
+  });
+
+  test('the statement that the server was still busy with is no sign of life; a second one is', () => {
+    const run = (): RunBuilder => inFlight().strike().gone('processes', false).starts(2).progress(40, 1);
+    expect(seen(run().picksUp(2).completed())).toMatch(/^passed/);
+    expect(seen(run().progress(60, 1).picksUp(2).completed())).toBe('inconclusive write-after-gone');
+  });
+
+  test('no new worker came', () => {
+    expect(seen(inFlight({ restartBy: 'operator', named: false }).strike().gone())).toBe(
+      'inconclusive no-new-worker',
+    );
+  });
+});
+
+describe('inconclusive: it was no crash', () => {
+  test('the old worker finished the job', () => {
+    expect(seen(inFlight().strike().progress(40).completed().gone().starts(2))).toBe(
+      'inconclusive ended-by-old-worker',
+    );
+  });
+
+  test('somebody finished it while the old worker went away', () => {
+    const run = inFlight({ restartBy: 'operator', source: 'poll' }).strike().completed().gone().starts(2);
+    expect(seen(run)).toBe('inconclusive ended-while-stopping');
+  });
+
+  test('the old worker put it back', () => {
+    const run = inFlight().strike().row({ status: 'pending' }, 1).gone().starts(2).picksUp(2).completed();
+    expect(seen(run)).toBe('inconclusive handed-back-politely');
+  });
+
+  test('it was put back while the old worker went away, by whom is not seen', () => {
+    const run = inFlight({ restartBy: 'operator', source: 'poll' }).strike().row({ status: 'pending' }, 1);
+    expect(seen(run.gone().starts(2).picksUp(2).completed())).toBe('inconclusive handed-back-politely');
+  });
+
+  test('the broker has it waiting though the lock of the dead had not run out', () => {
+    const run = inFlight({ restartBy: 'operator', named: false }).broker({ lockUntilMs: 30_000 }).strike();
+    run.broker({ state: 'waiting', owner: null, lockUntilMs: null });
+    expect(seen(run.gone().starts(2).picksUp(2).completed())).toBe('inconclusive handed-back-politely');
+  });
+
+  test('a recovery that puts it back is none of the old worker’s', () => {
+    expect(seen(restarted().row({ status: 'pending' }, 2).picksUp(2).completed())).toMatch(/^passed/);
+  });
+});
+
+describe('inconclusive: the hold', () => {
+  const held = (): RunBuilder =>
+    inFlight({ restartBy: 'operator', named: false }).event({
+      kind: 'hold:placed',
+      job: 'job-1',
+      backendPid: 1,
+    });
+
+  test('was broken', () => {
+    const run = held().strike().event({ kind: 'hold:broken', job: 'job-1', reason: 'terminated' });
+    expect(seen(run.gone().starts(2).picksUp(2).completed())).toBe('inconclusive hold-broken');
+  });
+
+  test('made the worker’s statement run out of time', () => {
+    const run = held().strike().gone().starts(2).picksUp(2);
+    expect(seen(run.failed('canceling statement due to lock timeout'))).toBe('inconclusive hold-hurt');
+  });
+
+  test('had not begun when the worker ran out of time', () => {
+    const run = inFlight({ restartBy: 'operator', named: false }).row({ error: 'lock timeout' }, 1);
+    run.event({ kind: 'hold:placed', job: 'job-1', backendPid: 1 }).row({ error: null }, 1).strike().gone();
+    expect(seen(run.starts(2).picksUp(2).completed())).toMatch(/^passed/);
+  });
+
+  test('kept back the end that the dead had written', () => {
+    const run = held().strike().gone().starts(2).completed(1);
+    const { writer } = run.history().of('row:version').at(-1)!;
+    run.event({
+      kind: 'hold:released',
+      job: 'job-1',
+      heldMs: 5,
+      terminatedBackends: [],
+      leftBackends: [writer!.backendPid],
+    });
+    expect(seen(run)).toBe('inconclusive ended-by-old-worker');
+  });
+
+  test('kept back a write that changes nothing of the verdict', () => {
+    const run = held().strike().gone().starts(2).progress(40, 1);
+    const { writer } = run.history().of('row:version').at(-1)!;
+    run.event({
+      kind: 'hold:released',
+      job: 'job-1',
+      heldMs: 5,
+      terminatedBackends: [],
+      leftBackends: [writer!.backendPid],
+    });
+    expect(seen(run.picksUp(2).completed())).toMatch(/^passed/);
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'same-outcome');
+}
+
+const failing = (options = {}): RunBuilder =>
+  restarted(options).picksUp(2).failed('input used up\n  at work');
+const control = (run: RunBuilder): RunBuilder => run.job('control').submitted().picksUp(2);
+
+describe('passed', () => {
+  test('completed, with files that can be read', () => {
+    expect(seen(handedOver())).toBe('passed ended-as-expected');
+  });
+
+  test('failed, with files that are missing', () => {
+    expect(seen(failing({ fileMode: 'missing' }))).toBe('passed ended-as-expected');
+  });
+
+  test('failed, as the control did', () => {
+    expect(seen(control(failing()).failed())).toBe('passed ended-as-control');
+  });
+
+  test('completed with missing files, as the control did', () => {
+    expect(seen(control(handedOver({ fileMode: 'missing' })).completed())).toBe('passed ended-as-control');
+  });
+});
+
+describe('failed', () => {
+  test('failed where the control completed; the first line of the error is told', () => {
+    const history = control(failing()).completed().end();
+    expect(judgedAs(history, 'same-outcome')).toBe('failed ended-otherwise');
+    expect(findingOf(history, 'ended-otherwise')).toMatchObject({
+      state: 'failed',
+      expected: 'completed',
+      error: 'input used up',
+    });
+  });
+
+  test('cancelled by a worker', () => {
+    expect(seen(control(restarted().picksUp(2).cancelled()).completed())).toBe('failed ended-otherwise');
+  });
+});
+
+describe('inconclusive', () => {
+  test('without a control', () => {
+    expect(seen(failing())).toBe('inconclusive expected-end-unknown');
+  });
+
+  test('with a control that did not end', () => {
+    expect(seen(control(failing()))).toBe('inconclusive expected-end-unknown');
+  });
+
+  test('cancelled by somebody who is no worker', () => {
+    expect(seen(control(restarted().picksUp(2).cancelled('psql')).completed())).toBe(
+      'inconclusive cancelled-by-others',
+    );
+  });
+
+  test('the hold may have made it fail', () => {
+    const run = inFlight({ restartBy: 'operator', named: false });
+    run.event({ kind: 'hold:placed', job: 'job-1', backendPid: 1 }).strike().gone().starts(2).picksUp(2);
+    run.failed('canceling statement due to statement timeout');
+    expect(seen(control(run).completed())).toBe('inconclusive hold-hurt');
+  });
+});
+
+test('skipped where it did not end', () => {
+  expect(seen(restarted().timesOut())).toBe('skipped no-end-to-compare');
+});

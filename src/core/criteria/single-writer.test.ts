@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'single-writer');
+}
+
+describe('passed', () => {
+  test('one claim after the other', () => {
+    const history = handedOver().end();
+    expect(judgedAs(history, 'single-writer')).toBe('passed writers-in-order');
+    expect(findingOf(history, 'writers-in-order')).toMatchObject({ claims: 2 });
+  });
+
+  test('a frozen worker that claims the job anew, with a new token', () => {
+    const run = restarted().picksUp(2).row({ status: 'pending', taskId: null }, 2);
+    expect(seen(run.row({ status: 'processing', taskId: 'another' }, 1).completed(1))).toBe(
+      'passed writers-in-order',
+    );
+  });
+
+  test('workers that claim by their name, one after the other and back: the job was free in between', () => {
+    const run = inFlight()
+      .row({ owner: 'host-a' }, 1)
+      .strike()
+      .gone()
+      .starts(2)
+      .picksUp(2, { owner: 'host-b' });
+    run.row({ status: 'pending', owner: null }, 2).picksUp(2, { owner: 'host-a' });
+    expect(seen(run.completed())).toBe('passed writers-in-order');
+  });
+
+  test('where there is an owner, a task id that stays behind is no claim', () => {
+    const run = inFlight().row({ owner: 'a' }, 1).strike().gone().starts(2);
+    run.row({ owner: null }, 2).picksUp(2, { owner: 'b', taskId: 'task-of-1' }).row({ owner: null }, 2);
+    expect(seen(run.completed())).toBe('passed writers-in-order');
+  });
+
+  test('a write of the dead that the hold had kept back', () => {
+    const run = inFlight({ restartBy: 'operator', named: false }).strike().gone().starts(2).picksUp(2);
+    run.progress(40, 1);
+    const leftBackends = [run.history().of('row:version').at(-1)!.writer!.backendPid];
+    run.event({ kind: 'hold:released', job: 'job-1', heldMs: 5, terminatedBackends: [], leftBackends });
+    expect(seen(run.completed(2))).toBe('passed writers-in-order');
+  });
+});
+
+describe('failed', () => {
+  test('the old worker writes after the new one', () => {
+    const history = restarted().picksUp(2).progress(40, 1).completed(2).end();
+    expect(judgedAs(history, 'single-writer')).toBe('failed older-wrote-after-newer');
+    expect(findingOf(history, 'older-wrote-after-newer')).toMatchObject({ older: 1, newer: 2 });
+  });
+
+  test('a claim comes back while another holds the job, within one process too', () => {
+    const run = restarted().picksUp(2, { taskId: 'b' }).row({ taskId: 'task-of-1', progress: 30 }, 2);
+    expect(seen(run.row({ taskId: 'b' }, 2).completed())).toBe('failed older-claim-returned');
+  });
+});
+
+describe('who wrote cannot be told', () => {
+  const stranger = (run: RunBuilder): RunBuilder => run.row({ progress: 60 }, 'somebody');
+
+  test('after a crash whose processes were seen to end it is skipped', () => {
+    expect(seen(stranger(restarted().picksUp(2)).completed())).toBe('skipped unattributed-writes');
+  });
+
+  test('else inconclusive', () => {
+    const run = stranger(inFlight({ polite: true }).strike().gone().starts(2).picksUp(2));
+    expect(seen(run.completed())).toBe('inconclusive unattributed-writes');
+  });
+});

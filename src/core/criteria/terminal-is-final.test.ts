@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'terminal-is-final');
+}
+
+describe('passed', () => {
+  test('nothing came after the end', () => {
+    expect(seen(handedOver())).toBe('passed unchanged-after-end');
+  });
+
+  test('by polling, with what that cannot see', () => {
+    expect(seen(handedOver({ source: 'poll' }))).toBe('passed unchanged-after-end observed-by-polling');
+  });
+
+  test('the transaction that ended it wrote twice', () => {
+    const run = restarted()
+      .picksUp(2)
+      .row({ status: 'completed' }, 2, 'one')
+      .row({ progress: 100 }, 2, 'one');
+    expect(seen(run)).toBe('passed unchanged-after-end');
+  });
+
+  test('the completion time was filled in', () => {
+    const run = restarted().picksUp(2).row({ status: 'completed' }, 2);
+    expect(seen(run.row({ completedAt: '2026-01-31T12:00:01+00:00' }, 2))).toBe('passed unchanged-after-end');
+  });
+
+  test('the claim was given up after the end', () => {
+    const run = restarted().picksUp(2, { owner: 'w2', leaseUntil: 'soon' }).completed();
+    expect(seen(run.row({ owner: null, leaseUntil: null, heartbeatAt: 'late' }, 2))).toBe(
+      'passed unchanged-after-end',
+    );
+  });
+
+  test('a column that is not known changed', () => {
+    expect(seen(handedOver().row({}, 'notifier'))).toBe('passed unchanged-after-end');
+  });
+
+  test('a write of the dead that the hold had kept back', () => {
+    const run = inFlight({ restartBy: 'operator', named: false })
+      .strike()
+      .gone()
+      .starts(2)
+      .picksUp(2)
+      .completed();
+    run.progress(40, 1);
+    const { writer } = run.history().of('row:version').at(-1)!;
+    const leftBackends = [writer!.backendPid];
+    run.event({ kind: 'hold:released', job: 'job-1', heldMs: 5, terminatedBackends: [], leftBackends });
+    expect(seen(run)).toBe('passed unchanged-after-end');
+  });
+});
+
+describe('failed', () => {
+  test('failed when a new worker started, then completed: it looks perfect', () => {
+    const history = restarted()
+      .row({ status: 'failed', error: 'interrupted' }, 2)
+      .picksUp(2)
+      .completed()
+      .end();
+    expect(judgedAs(history, 'terminal-is-final')).toBe('failed changed-after-end');
+    expect(findingOf(history, 'changed-after-end')).toMatchObject({
+      state: 'failed',
+      now: 'processing',
+      incarnation: 2,
+    });
+  });
+
+  test('run again after it was completed', () => {
+    expect(seen(handedOver().picksUp(2).completed())).toBe('failed changed-after-end');
+  });
+
+  test('straight from one end to another', () => {
+    expect(seen(handedOver().failed('too late', 1))).toBe('failed changed-after-end');
+  });
+
+  test('late progress, and by whom', () => {
+    const history = handedOver().progress(60, 1).end();
+    expect(judgedAs(history, 'terminal-is-final')).toBe('failed changed-after-end');
+    expect(findingOf(history, 'changed-after-end')).toMatchObject({ columns: 'progress', incarnation: 1 });
+  });
+});
+
+test('inconclusive where the run ended before it could settle', () => {
+  expect(judgedAs(handedOver().history(), 'terminal-is-final')).toBe('inconclusive not-settled');
+});
+
+test('skipped where it never ended', () => {
+  expect(seen(restarted().timesOut())).toBe('skipped no-end-to-compare');
+});

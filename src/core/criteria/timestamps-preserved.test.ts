@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'timestamps-preserved');
+}
+
+describe('passed', () => {
+  test('set once, kept, and completed', () => {
+    expect(seen(handedOver())).toBe('passed started-at-kept completed-at-set');
+  });
+
+  test('a job that has not ended has kept its start', () => {
+    expect(seen(restarted().timesOut())).toBe('passed started-at-kept completed-at-not-due');
+  });
+
+  test('clocks that are a second apart', () => {
+    const run = aRun().job().submitted().picksUp(1, { startedAt: '2026-01-31T11:59:59.000+00:00' });
+    expect(seen(run.completed())).toMatch(/^passed/);
+  });
+
+  test('a change within one transaction, which nobody saw', () => {
+    const run = restarted().row({ startedAt: '2026-01-31T13:00:00+00:00' }, 2, 'one');
+    const startedAt = run.history().of('row:version')[1]!.values!.startedAt!;
+    expect(seen(run.row({ startedAt, taskId: 'b' }, 2, 'one').completed(2))).toMatch(/^passed/);
+  });
+
+  test.each([
+    ['a zone beside none', '2026-01-31T09:00:00'],
+    ['a date beside a time', '2026-01-31'],
+    ['a number', '1769860000'],
+  ])('what cannot be compared is said: %s', (_name, startedAt) => {
+    const run = aRun().job().submitted().picksUp(1, { startedAt }).completed();
+    expect(seen(run)).toBe(
+      'passed started-at-kept completed-at-set timestamps-not-comparable timestamps-not-comparable',
+    );
+  });
+
+  test.each(['2026-01-31 12:00:00.2+00', '2026-01-31T14:00:00.200+02', '2026-01-31T14:00:00+0200'])(
+    'PostgreSQL’s own way of writing is understood: %s',
+    (startedAt) => {
+      expect(seen(aRun().job().submitted().picksUp(1, { startedAt }).completed())).toBe(
+        'passed started-at-kept completed-at-set',
+      );
+    },
+  );
+
+  test('a job that ended without ever having been worked on was never started', () => {
+    expect(seen(aRun().job().submitted().strike().failed('given up', 2))).toBe('passed completed-at-set');
+  });
+});
+
+describe('failed', () => {
+  test('set anew at the second pick-up', () => {
+    const history = restarted().picksUp(2, { startedAt: '2026-01-31T12:05:00+00:00' }).completed().end();
+    expect(judgedAs(history, 'timestamps-preserved')).toBe(
+      'failed started-at-changed timestamps-out-of-order',
+    );
+    expect(findingOf(history, 'started-at-changed')).toMatchObject({
+      after: '2026-01-31T12:05:00+00:00',
+      incarnation: 2,
+    });
+  });
+
+  test('emptied when a new worker starts, and set anew: each is told once', () => {
+    const run = restarted().row({ status: 'pending', startedAt: null }, 2).row({ error: 'x' }, 2);
+    expect(seen(run.picksUp(2).progress(40).completed())).toBe('failed started-at-lost started-at-changed');
+  });
+
+  test('reset and put back between two looks', () => {
+    const startedAt = restarted().history().of('row:version').at(-1)!.values!.startedAt!;
+    const run = restarted().row({ startedAt: null }, 2).picksUp(2, { startedAt });
+    expect(seen(run.completed())).toBe('failed started-at-lost');
+  });
+
+  test('never set though it was worked on', () => {
+    expect(seen(aRun().job().submitted().picksUp(1, { startedAt: null }).completed())).toBe(
+      'failed started-at-missing',
+    );
+  });
+
+  test('completed_at is missing', () => {
+    expect(seen(restarted().picksUp(2).row({ status: 'completed' }, 2))).toBe('failed completed-at-missing');
+  });
+
+  test('local time beside UTC: completed hours before it was started', () => {
+    const run = restarted()
+      .picksUp(2)
+      .row({ status: 'completed', completedAt: '2026-01-31T09:00:00+00:00' }, 2);
+    expect(seen(run)).toBe('failed timestamps-out-of-order timestamp-shifted');
+  });
+
+  test('another zone, though the order is kept', () => {
+    const run = restarted()
+      .picksUp(2)
+      .row({ status: 'completed', completedAt: '2026-01-31T21:00:00+00:00' }, 2);
+    expect(seen(run)).toBe('failed timestamp-shifted');
+  });
+});
+
+test('skipped where the table has neither column', () => {
+  const run = inFlight().without('startedAt', 'completedAt').strike().gone().starts(2);
+  expect(seen(run.row({ taskId: 'b' }, 2).row({ status: 'completed' }, 2))).toBe(
+    'skipped no-timestamp-columns',
+  );
+});
+
+describe('inconclusive', () => {
+  test('nothing was started', () => {
+    expect(seen(aRun({ strikeAt: 'pending' }).job().submitted().strike().gone().timesOut())).toBe(
+      'inconclusive completed-at-not-due',
+    );
+  });
+
+  test('nothing was observed', () => {
+    expect(seen(aRun())).toBe('inconclusive never-observed');
+  });
+});

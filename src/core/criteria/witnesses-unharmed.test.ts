@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'vitest';
+import { aRun, handedOver, type RunBuilder } from '../../testing/history-builder.ts';
+import { findingOf, judgedAs } from '../../testing/judged.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'witnesses-unharmed');
+}
+
+/** One witness has ended, the other waits behind the subject, and the subject is struck. */
+function struck(): RunBuilder {
+  return aRun()
+    .job('witness-ended')
+    .picksUp(1)
+    .completed()
+    .job('subject')
+    .submitted()
+    .job('witness-waiting')
+    .of('subject')
+    .picksUp(1)
+    .progress(20)
+    .strike()
+    .gone()
+    .starts(2)
+    .ready(2);
+}
+
+/** … and handed over, with the subject at its end. */
+const recovered = (): RunBuilder => struck().picksUp(2).completed();
+const waits = (run: RunBuilder): RunBuilder => run.of('witness-waiting').picksUp(2).completed();
+
+describe('passed', () => {
+  test('the ended one was left alone, the waiting one ran once', () => {
+    expect(seen(waits(recovered()))).toBe('passed witnesses-well');
+  });
+
+  test('a change of a column that is not known is no harm', () => {
+    expect(seen(waits(recovered()).of('witness-ended').row({}, 'notifier'))).toBe('passed witnesses-well');
+  });
+});
+
+describe('failed', () => {
+  test('the ended one was spoilt by a recovery', () => {
+    const run = struck()
+      .of('witness-ended')
+      .row({ status: 'failed' }, 2)
+      .of('subject')
+      .picksUp(2)
+      .completed();
+    const history = waits(run).end();
+    expect(judgedAs(history, 'witnesses-unharmed')).toBe('failed ended-witness-touched');
+    expect(findingOf(history, 'ended-witness-touched')).toMatchObject({
+      before: 'completed',
+      after: 'failed',
+    });
+  });
+
+  test('the ended one was deleted', () => {
+    expect(seen(waits(recovered()).of('witness-ended').deletes(2))).toBe('failed ended-witness-touched');
+  });
+
+  test('the waiting one never ran', () => {
+    const history = recovered().end();
+    expect(judgedAs(history, 'witnesses-unharmed')).toBe('failed waiting-witness-stuck');
+    expect(findingOf(history, 'waiting-witness-stuck')).toMatchObject({ status: 'pending' });
+  });
+
+  test('the waiting one never ran, nor did the subject, in all the time there was', () => {
+    expect(seen(struck().timesOut())).toBe('failed waiting-witness-stuck');
+  });
+
+  test('the waiting one ran twice', () => {
+    const run = waits(recovered()).of('witness-waiting').picksUp(2, { taskId: 'again' }).completed();
+    expect(seen(run)).toBe('failed waiting-witness-twice');
+  });
+
+  test('the waiting one is gone', () => {
+    expect(seen(recovered().of('witness-waiting').deletes(2))).toBe('failed waiting-witness-gone');
+  });
+
+  test('the waiting one left its effect twice', () => {
+    const run = waits(recovered()).event({
+      kind: 'effects:counted',
+      job: 'job-waiting',
+      role: 'witness-waiting',
+      source: 'query',
+      effects: [{ item: '/tmp/witness-waiting/file-1.pdf', count: 2 }],
+    });
+    expect(seen(run)).toBe('failed effect-repeated');
+  });
+});
+
+describe('inconclusive', () => {
+  test('the waiting one was not waited for, because the subject itself did not end', () => {
+    expect(seen(struck().exits(2, 1))).toBe('inconclusive waiting-witness-not-awaited');
+  });
+
+  test('what keeps the subject from being due yet keeps the one behind it too', () => {
+    const run = struck()
+      .broker({ due: { kind: 'at', atMs: 900_000 } })
+      .timesOut();
+    expect(seen(run)).toBe('inconclusive waiting-witness-stuck not-due-yet');
+  });
+
+  test('the record breaks off', () => {
+    expect(judgedAs(recovered().history(), 'witnesses-unharmed')).toBe(
+      'inconclusive waiting-witness-not-awaited',
+    );
+  });
+
+  test('there was no restart', () => {
+    const run = aRun()
+      .job('witness-ended')
+      .picksUp(1)
+      .completed()
+      .job('subject')
+      .submitted()
+      .picksUp(1)
+      .completed();
+    expect(seen(run)).toBe('inconclusive no-restart');
+  });
+});
+
+test('skipped without witnesses', () => {
+  expect(seen(handedOver())).toBe('skipped no-witnesses');
+});

@@ -1,0 +1,68 @@
+/** What the broker shows of a job after its worker was struck: handed out again, still held by the dead, yet to come. */
+import { describeDue } from './broker-words.ts';
+import { last, lastSnapshotBefore, type BrokerSnapshot, type History } from './history.ts';
+import type { RestartFacts } from './restart.ts';
+
+/** How the broker stood when only the struck worker could have had the job. */
+function baseline(facts: RestartFacts): BrokerSnapshot | undefined {
+  // Where the harness alone starts workers, nobody has taken the job between the two looks but the struck one.
+  return facts.by === 'auto' ? (facts.brokerAfterGone ?? facts.brokerBefore) : facts.brokerBefore;
+}
+
+/** Whether by this look the job was handed out once more. `undefined`: the broker neither counts nor names its holder. */
+export function isRedelivered(facts: RestartFacts, snapshot: BrokerSnapshot): boolean | undefined {
+  const before = baseline(facts);
+  if (before === undefined || snapshot.seq < before.seq) return undefined;
+  if (before.deliveries !== null && snapshot.deliveries !== null) {
+    return snapshot.deliveries > before.deliveries;
+  }
+  if (snapshot.state !== 'active' || snapshot.owner === null) return undefined;
+  return before.state === 'active' && before.owner !== null ? snapshot.owner !== before.owner : undefined;
+}
+
+/** The first look after the restart by which the job had been handed out again. */
+export function findRedelivery(facts: RestartFacts): BrokerSnapshot | undefined {
+  return facts.snapshots.find((snapshot) => isRedelivered(facts, snapshot) === true);
+}
+
+/** A later worker holds the job now: it is not to be handed out, it is to be finished. */
+export function isHeldByAnother(facts: RestartFacts, snapshot: BrokerSnapshot): boolean {
+  if (snapshot.state !== 'active') return false;
+  return facts.takeOver !== undefined || isRedelivered(facts, snapshot) === true;
+}
+
+/**
+ * When the job is yet to be handed out, if at the end of the history that lies beyond the time that was waited.
+ * Without a worker that lives, or with one that holds the job, nothing is to come.
+ */
+export function dueAfterEnd(history: History, facts: RestartFacts): string | undefined {
+  const snapshot = lastSnapshotBefore(facts.snapshots);
+  if (snapshot === undefined || facts.successorDied !== undefined || isHeldByAnother(facts, snapshot)) {
+    return undefined;
+  }
+  const endMs = history.events.at(-1)?.atMs ?? 0;
+  const limitMs =
+    history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;
+  const { due, lockUntilMs } = snapshot;
+  switch (due.kind) {
+    case 'next-boot':
+      return describeDue(due, endMs);
+    case 'at':
+      return due.atMs > limitMs ? describeDue(due, endMs) : undefined;
+    case 'unknown':
+      // It does not tell when, but not as long as the lock of the dead stands.
+      return snapshot.state === 'active' && lockUntilMs !== null && lockUntilMs > limitMs
+        ? `not before the lock of its holder ends, ${describeDue({ kind: 'at', atMs: lockUntilMs }, endMs)}`
+        : undefined;
+    case 'now':
+    case 'never':
+      return undefined;
+  }
+}
+
+/** Whether the dead worker's successor was there to take the job: it was ready, or it wrote. */
+export function isSomebodyThere(history: History, facts: RestartFacts): boolean {
+  if (facts.successorDied !== undefined) return false;
+  const ready = last(history, 'worker:ready');
+  return facts.takeOver !== undefined || (ready !== undefined && ready.incarnation > facts.struck);
+}

@@ -1,0 +1,19 @@
+/** Timestamps as columns show them. */
+
+/** A date and a time of day, with or without a zone, as ISO 8601 or as PostgreSQL prints it. */
+const TIMESTAMP = /^(\d{4,}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?)(Z|[+-]\d\d(?::?\d\d)?)?$/;
+
+export interface Timestamp {
+  /** Without a zone it is read as UTC, which is right for a comparison with others that have none. */
+  readonly epochMs: number;
+  readonly zoned: boolean;
+}
+
+/** `null`: no date with a time of day. */
+export function parseTimestamp(text: string): Timestamp | null {
+  const [, date, time, zone] = TIMESTAMP.exec(text) ?? [];
+  if (date === undefined || time === undefined) return null;
+  const offset = (zone ?? 'Z').replace(/^([+-]\d\d)$/, '$1:00').replace(/^([+-]\d\d)(\d\d)$/, '$1:$2');
+  const epochMs = Date.parse(`${date}T${time}${offset}`);
+  return Number.isNaN(epochMs) ? null : { epochMs, zoned: zone !== undefined };
+}

@@ -1,0 +1,259 @@
+/**
+ * Every sentence about a finding, by its code. Criteria know the facts; how they are told is decided here alone, and a
+ * code without a sentence does not compile.
+ */
+import type { JobState } from '../core/event.ts';
+import type { Finding, FindingArguments, FindingCode } from '../core/findings.ts';
+import { describeDuration } from './durations.ts';
+
+type Sentences = { readonly [Code in FindingCode]: (values: FindingArguments[Code]) => string };
+
+function percent(progress: number | null): string {
+  return progress === null ? '' : ` ${progress} %`;
+}
+
+function byWhom(incarnation: number | null): string {
+  return incarnation === null ? '' : ` by worker #${incarnation}`;
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+const SENTENCES: Sentences = {
+  'never-observed': () => 'the row was never observed',
+  'row-in-every-observation': ({ versions, source }) =>
+    source === 'trigger'
+      ? `${count(versions, 'version', 'versions')} recorded, none missing`
+      : `there in all of ${count(versions, 'observation', 'observations')}`,
+  'row-gone': ({ incarnation }) => `the row was deleted${byWhom(incarnation)}`,
+  'observation-incomplete': ({ versions }) =>
+    `the row changed without being recorded (${count(versions, 'version', 'versions')} seen): a trigger that did not fire`,
+  'followed-late': () =>
+    'followed from the answer of the API on: what happened to it before is not in the record',
+  'observed-by-polling': ({ unseen }) => `observed by polling, which cannot see ${unseen}`,
+  'not-looked-at-after-restart': () => 'the row was not looked at after the restart',
+  'history-breaks-off': () => 'the record breaks off or has gaps: what is missing may still have come',
+
+  'no-restart': () => 'no restart took place',
+  'fault-disarmed': ({ fault }) => `the fault (${fault}) was disarmed`,
+  'ended-before-strike': ({ state }) => `the job was ${state} before the restart came`,
+  'ended-by-old-worker': ({ state, incarnation }) =>
+    `worker #${incarnation} itself brought the job to ${state} before it was gone: nothing was left to recover`,
+  'ended-while-stopping': ({ state }) =>
+    `the job became ${state} while the worker went away, by whom cannot be told`,
+  'not-in-flight': ({ state, broker }) => `the job was not being worked on: its row was ${state}, ${broker}`,
+  'nobody-was-struck': ({ incarnation, how }) =>
+    `worker #${incarnation} had ended before it was struck (${how})`,
+  'holder-not-struck': ({ writer, incarnation }) =>
+    `the last write before the restart came from ${writer}, which is not worker #${incarnation}: somebody else works on this queue`,
+  'holder-unknown': () => 'which worker held the job could not be found out',
+  'worker-still-there': ({ incarnation, pids, connections }) =>
+    pids === ''
+      ? `worker #${incarnation} is still connected (${connections})`
+      : `worker #${incarnation} is still there (pid ${pids})`,
+  'worker-not-seen-gone': ({ incarnation }) => `worker #${incarnation} was not seen to go away`,
+  'connection-lives-on': ({ incarnation }) =>
+    `worker #${incarnation} is new to the broker, but its old database connection lives on: it may only have reconnected`,
+  'no-new-worker': () => 'no new worker was seen after the restart',
+  'handed-back-politely': ({ incarnation }) =>
+    `worker #${incarnation} handed the job back before it left: a polite stop, not a crash`,
+  'struck-in-flight': ({ fault, incarnation, state, progress }) =>
+    `${fault} to worker #${incarnation} while the job was ${state}${percent(progress)}`,
+  'restarted-in-flight': ({ incarnation, state, progress }) =>
+    `worker #${incarnation} was restarted while the job was ${state}${percent(progress)}`,
+  'in-flight-by-broker': ({ owner }) => `the broker counted it as held by ${owner}`,
+  'worker-gone': ({ incarnation, proof, connectionsGone, afterMs }) =>
+    `worker #${incarnation} gone after ${describeDuration(afterMs)} (${
+      proof === 'processes' ? 'every process of its tree' : 'its connections'
+    }${proof === 'processes' && connectionsGone ? ' and connection' : ''})`,
+  'new-worker': ({ incarnation, afterMs }) =>
+    `worker #${incarnation} there after ${describeDuration(afterMs)}`,
+  'new-worker-died': ({ incarnation, how, afterMs }) =>
+    `worker #${incarnation} was started and ended by itself (${how}), ${describeDuration(afterMs)} after the restart`,
+  drained: ({ incarnation, state }) =>
+    `worker #${incarnation} finished the job (${state}) before it left: a drain; redelivery was not exercised`,
+  'write-after-gone': ({ incarnation }) =>
+    `worker #${incarnation} wrote to the row after all its known processes were gone: something of it lives on`,
+  'hold-broken': ({ reason }) => `the hold on the row was broken: ${reason}`,
+  'hold-hurt': ({ error }) => `the worker ran into a lock or statement time-out under the hold: ${error}`,
+
+  'picked-up-by-write': ({ incarnation, by, afterMs }) =>
+    `worker #${incarnation}, ${describeDuration(afterMs)} after the restart${
+      by === 'absence' ? ' (nothing of the old one was left)' : ''
+    }`,
+  'picked-up-by-task': ({ before, after, afterMs }) =>
+    `task ${after} instead of ${before}, ${describeDuration(afterMs)} after the restart`,
+  'picked-up-by-broker': ({ deliveries, afterMs }) =>
+    `delivery ${deliveries} by the broker's count, and the row changed, ${describeDuration(afterMs)} after the restart`,
+  'drained-so-not-exercised': () => 'drained: nothing left to pick up',
+  'handed-out-without-work': ({ deliveries }) =>
+    `handed out again (delivery ${deliveries}), but no work on the job followed`,
+  'nobody-picked-up': ({ afterMs, broker }) =>
+    `no new worker touched it within ${describeDuration(afterMs)}; ${broker}`,
+  'unattributed-writes': ({ writes }) =>
+    `${count(writes, 'write', 'writes')} after the restart cannot be attributed to a worker`,
+  'ended-unworked': ({ state, incarnation }) =>
+    `it was marked ${state}${byWhom(incarnation)} while the broker still had it undelivered: nobody had worked on it`,
+  'ended-without-work-shown': ({ state, incarnation }) =>
+    `it was marked ${state}${byWhom(incarnation)} without a claim or progress before: whether anybody worked on it cannot be told`,
+  'only-touched': ({ incarnation }) =>
+    `worker #${incarnation} wrote to the row, but neither a claim nor progress shows that it worked on it`,
+  'not-due-yet': ({ due }) => `the broker will hand it out ${due}: the run ended before`,
+  'nothing-to-pick-up': () => 'the job was not interrupted, so there was nothing to pick up',
+
+  reached: ({ state, afterMs }) => `${state}, ${describeDuration(afterMs)} after the restart`,
+  'reached-before-restart': ({ state }) => `${state}, before any restart`,
+  'reached-and-left': ({ reached, now }) => `it was ${reached}, and then ${now} again`,
+  'not-terminal': ({ state, progress, afterMs }) =>
+    `still ${state}${percent(progress)} ${describeDuration(afterMs)} after the restart`,
+  'broker-says': ({ text }) => text,
+
+  'no-timestamp-columns': () => 'the table has neither started_at nor completed_at',
+  'started-at-kept': ({ startedAt }) => `started_at kept: ${startedAt}`,
+  'started-at-changed': ({ before, after, incarnation }) =>
+    `started_at was changed from ${before} to ${after}${byWhom(incarnation)}`,
+  'started-at-lost': ({ before, incarnation }) => `started_at (${before}) was emptied${byWhom(incarnation)}`,
+  'started-at-missing': () => 'the job ended and started_at was never set',
+  'completed-at-set': ({ completedAt }) => `completed_at set: ${completedAt}`,
+  'completed-at-missing': ({ state }) => `the job is ${state} and completed_at is empty`,
+  'completed-at-not-due': () => 'completed_at is not due: the job has not ended',
+  'timestamps-out-of-order': ({ earlier, later, earlierAt, laterAt }) =>
+    `${later} (${laterAt}) lies before ${earlier} (${earlierAt})`,
+  'timestamp-shifted': ({ column, hours }) =>
+    `${column} was written ${Math.abs(hours)} h ${hours > 0 ? 'ahead of' : 'behind'} its time: another time zone`,
+  'timestamps-not-comparable': ({ earlier, later }) =>
+    `${earlier} and ${later} cannot be compared: one has a time zone, the other has none`,
+
+  'one-row': ({ children }) =>
+    children === 0 ? 'one row' : `one row and ${count(children, 'child', 'children')}`,
+  'further-rows': ({ ids }) => `another row carries the same files: ${ids}`,
+  'further-children': ({ ids }) => `two child rows carry the same files: ${ids}`,
+  'child-or-duplicate': ({ ids }) =>
+    `another row carries its only file, as its child or its copy would: ${ids}`,
+  'one-message': ({ most }) => (most === 0 ? 'no message left' : 'never more than one message'),
+  'further-messages': ({ messages }) => `the broker had ${messages} messages for it at once`,
+  'messages-not-counted': () => 'messages could not be counted in this broker',
+  'rows-not-counted': () => 'the rows were not counted',
+  'rows-not-visible': ({ reason }) => `rows cannot be counted: ${reason}`,
+
+  'no-end-to-compare': () => 'the job did not end',
+  'ended-as-expected': ({ state }) => state,
+  'ended-as-control': ({ state }) => `${state}, as the control job did without a restart`,
+  'ended-otherwise': ({ state, expected, error }) =>
+    `${state}${error === '' ? '' : ` (${error})`}; without a restart the same job is ${expected}`,
+  'expected-end-unknown': ({ state, error }) =>
+    `${state}${error === '' ? '' : ` (${error})`}; whether that is the restart's doing is unknown without a control`,
+
+  'cancelled-by-others': () => 'somebody who is no worker of this run cancelled it',
+
+  'no-progress-column': () => 'the table shows no progress',
+  'progress-went-down': ({ before, after, incarnation }) =>
+    `progress went from ${before} % to ${after === null ? 'nothing' : `${after} %`}${byWhom(incarnation)}`,
+  'effects-are-whole': () =>
+    "every effect is there exactly once all the same: if beginning again is meant, set criteria: { 'progress-monotonic': 'advisory' }",
+  'progress-rose': ({ highest }) => `up to ${highest} %`,
+  'effects-not-counted': () => 'no effects query is configured, so effects were not counted',
+  'effects-not-comparable': () =>
+    'none of the items that the effects query names is a file of the job: it must give the path as it was submitted',
+  'effect-repeated': ({ item, count: times }) => `${baseName(item)} was processed ${times} times`,
+  'effect-missing': ({ item }) => `${baseName(item)} left no effect, though the job is completed`,
+  'effects-once': ({ items }) => `${count(items, 'effect', 'effects')}, each once`,
+  'changed-after-end': ({ state, now, columns, afterMs, incarnation }) =>
+    `${describeDuration(afterMs)} after it was ${state}, ${columns} changed${byWhom(incarnation)}; the status is now ${now}`,
+  'not-settled': () => 'the run ended before it could settle',
+  'unchanged-after-end': ({ forMs }) => `watched for ${describeDuration(forMs)} after its end`,
+  'older-wrote-after-newer': ({ older, newer, status }) =>
+    `worker #${older} wrote ${status} after worker #${newer} had taken over`,
+  'older-claim-returned': ({ claim, after }) =>
+    `the claim ${claim} wrote again after ${after} had taken its place`,
+  'writers-in-order': ({ claims }) =>
+    claims === 0 ? 'writers in order' : `${count(claims, 'claim', 'claims')}, one after the other`,
+  'no-retry-column': () => 'the table counts no retries',
+  'retries-went-down': ({ before, after, incarnation }) =>
+    `retry_count went from ${before} to ${after}${byWhom(incarnation)}`,
+  'retries-over-limit': ({ count: retries, most }) => `retry_count is ${retries}, max_retries ${most}`,
+  'retries-burnt': ({ spent, restarts }) =>
+    `${count(spent, 'retry', 'retries')} used up by ${count(restarts, 'restart', 'restarts')}`,
+  'retries-counted': ({ count: retries }) => `retry_count ${retries}`,
+  'broker-not-asked': () => 'the broker could not be asked',
+  'broker-hidden': ({ reason }) => reason,
+  'row-and-queue-disagree': ({ state, broker }) => `the row is ${state}, and ${broker}`,
+  'still-in-queue': ({ broker, due }) =>
+    `the job has ended, and ${broker}; it will be handed out again ${due}`,
+  'messages-left': ({ messages }) => `${count(messages, 'message', 'messages')} of the job left in the queue`,
+  'no-witnesses': () => 'no witnesses were used',
+  'witnesses-well': ({ waited }) =>
+    waited === 0 ? 'the ended job was left alone' : 'one ended and left alone, one waited and ran once',
+  'ended-witness-touched': ({ before, after }) =>
+    `a job that was ${before} before the strike became ${after}`,
+  'waiting-witness-gone': () => 'the job that waited behind is gone',
+  'waiting-witness-stuck': ({ status }) => `the job that waited behind never ended: it is ${status}`,
+  'waiting-witness-not-awaited': ({ status }) =>
+    `the job that waited behind is ${status}, and was not waited for to its end`,
+  'waiting-witness-twice': ({ times }) => `the job that waited behind ended ${times} times`,
+  'nothing-retried': () => 'nothing was retried',
+  'backoff-unknown': ({ retries }) =>
+    `${count(retries, 'retry', 'retries')}, how long each should wait is not configured`,
+  'retry-counted-twice': ({ retry, step }) => `retry ${retry} was counted ${step} times`,
+  'retried-too-early': ({ retry, waitedMs, leastMs }) =>
+    `retry ${retry} came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} at the earliest were due`,
+  'retry-never-came': ({ retry }) => `retry ${retry} never came`,
+  'backoff-kept': ({ retries }) => `${count(retries, 'retry', 'retries')}, none before its time`,
+
+  'criterion-threw': ({ message }) =>
+    `this criterion could not be judged, which is a bug of verify-restart: ${message}`,
+};
+
+export function describeFinding(finding: Finding): string {
+  // Each entry takes exactly the values of its own code; the union of all of them is beyond what the type can say.
+  const sentence = SENTENCES[finding.code] as (values: Finding) => string;
+  return sentence(finding);
+}
+
+/**
+ * What is left of a finding where the criterion passed and one line has to do; `null`: nothing that the criterion's
+ * title does not say already.
+ */
+const BRIEFLY: { readonly [Code in FindingCode]?: (values: FindingArguments[Code]) => string | null } = {
+  'started-at-kept': () => 'started_at kept',
+  'completed-at-not-due': () => null,
+  'completed-at-set': () => 'completed_at set',
+  'one-row': ({ children }) =>
+    children === 0 ? 'one row' : `one row, ${count(children, 'child', 'children')}`,
+  'one-message': () => 'one message',
+  'messages-not-counted': () => 'messages not counted',
+  'struck-in-flight': ({ fault, state, progress }) =>
+    `${fault.replace(/ \([a-z]+\)$/, '')} at ${moment(state, progress)}`,
+  'restarted-in-flight': ({ state, progress }) => `at ${moment(state, progress)}`,
+  'in-flight-by-broker': () => 'held in the broker',
+  'worker-gone': ({ afterMs }) =>
+    afterMs === 0 ? 'the worker gone' : `gone after ${describeDuration(afterMs)}`,
+  'new-worker': () => null,
+  'picked-up-by-write': ({ incarnation, afterMs }) =>
+    `worker #${incarnation}, ${describeDuration(afterMs)} after the restart`,
+  'picked-up-by-task': ({ afterMs }) => `a new task, ${describeDuration(afterMs)} after the restart`,
+  'picked-up-by-broker': ({ deliveries, afterMs }) =>
+    `delivery ${deliveries}, ${describeDuration(afterMs)} after the restart`,
+  drained: () => 'drained',
+  // What the broker gives as its reason is the row's error once more.
+  'broker-says': ({ text }) => text.split(': ')[0] ?? text,
+  'effects-not-counted': () => 'no effects query is configured',
+  'writers-in-order': ({ claims }) => (claims === 0 ? null : count(claims, 'claim', 'claims')),
+  'witnesses-well': ({ waited }) => (waited === 0 ? 'one ended' : 'one ended, one ran once'),
+  'observed-by-polling': () => 'by polling',
+};
+
+function moment(state: JobState, progress: number | null): string {
+  return state !== 'processing' || progress === null ? state : `${progress} %`;
+}
+
+/** The finding in a few words, or `null` where it can be left out. */
+export function describeBriefly(finding: Finding): string | null {
+  const brief = BRIEFLY[finding.code] as ((values: Finding) => string | null) | undefined;
+  return brief === undefined ? describeFinding(finding) : brief(finding);
+}

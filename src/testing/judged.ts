@@ -1,0 +1,33 @@
+/** A history's judgement in a form that tests can compare at a glance. */
+import type { FindingCode } from '../core/findings.ts';
+import type { History } from '../core/history.ts';
+import { judge } from '../core/report.ts';
+import type { CriterionStatus } from '../core/verdict.ts';
+
+/** `passed picked-up-by-write`: the status, then the code of every finding. */
+export function judgedAs(history: History, criterion: string): string {
+  const judged = judge(history).criteria.find(({ id }) => id === criterion);
+  return judged === undefined
+    ? 'not judged'
+    : [judged.status, ...judged.evidence.map(({ code }) => code)].join(' ');
+}
+
+export function diagnosedAs(history: History): readonly string[] {
+  return judge(history).diagnoses.map(({ id }) => id);
+}
+
+export function statusesOf(history: History): Readonly<Record<string, CriterionStatus>> {
+  return Object.fromEntries(judge(history).criteria.map(({ id, status }) => [id, status]));
+}
+
+/** The criteria that did not pass, so that one can ask for none. */
+export function notPassed(history: History): Readonly<Record<string, CriterionStatus>> {
+  return Object.fromEntries(Object.entries(statusesOf(history)).filter(([, status]) => status !== 'passed'));
+}
+
+/** The values of the first finding with this code. */
+export function findingOf(history: History, code: FindingCode): unknown {
+  return judge(history)
+    .criteria.flatMap(({ evidence }) => evidence)
+    .find((finding) => finding.code === code);
+}
