@@ -51,6 +51,15 @@ it('sees it by the name where nothing is counted', () => {
   expect(claimsWithin(facts)).toEqual([{ incarnation: 1, before: 'a', after: 'b', beforeLeaseMs: null }]);
 });
 
+it('asks who took the claim, not who wrote last: a successor may write before it claims', () => {
+  const facts = factsOf([
+    [1, { taskId: 'a' }],
+    [2, { taskId: 'a' }],
+    [2, { taskId: 'b' }],
+  ]);
+  expect(claimsWithin(facts)).toEqual([]);
+});
+
 it('takes neither a successor nor a job that was given up for one', () => {
   const taken = factsOf([
     [1, { owner: 'a', attempts: 1, leaseUntil: '2026-03-01T12:00:30+00:00' }],

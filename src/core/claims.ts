@@ -38,7 +38,7 @@ function takenClaims(facts: RestartFacts) {
     if (incarnation === undefined) continue;
     taken.push({
       seq: version.seq,
-      from: facts.attribute(previous)?.incarnation ?? null,
+      from: holderOf(facts, index - 1, counted),
       claim: {
         incarnation,
         before: claimIn(previous.values),
@@ -48,6 +48,20 @@ function takenClaims(facts: RestartFacts) {
     });
   }
   return taken;
+}
+
+/** Who took the claim that a version carries, whoever wrote that version: a successor may write before it claims. */
+function holderOf(facts: RestartFacts, index: number, counted: boolean): number | null {
+  const values = facts.changes[index]?.values;
+  let taken = index;
+  for (let earlier = index - 1; earlier >= 0; earlier -= 1) {
+    const before = facts.changes[earlier]?.values;
+    if (values == null || before?.state !== 'processing' || claimIn(before) !== claimIn(values)) break;
+    if (counted && before.attempts !== values.attempts) break;
+    taken = earlier;
+  }
+  const version = facts.changes[taken];
+  return version === undefined ? null : (facts.attribute(version)?.incarnation ?? null);
 }
 
 /** A row that gave its claim up (an emptied owner, a raised retry count) is free: taking it takes it from nobody. */

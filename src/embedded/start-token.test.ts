@@ -42,8 +42,8 @@ test.runIf(process.platform === 'linux')(
 );
 
 test.runIf(process.platform === 'linux')('a zombie is gone', async () => {
-  // The shell's child ends at once; what the shell becomes never reaps it.
-  const script = 'sh -c "exit 0" & echo $!; exec sleep 30';
+  // The child ends when the shell has long become something that never reaps it.
+  const script = 'sleep 0.5 & echo $!; exec sleep 30';
   const parent = spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     const [line] = await once(parent.stdout, 'data');

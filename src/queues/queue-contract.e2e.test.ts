@@ -185,7 +185,7 @@ describe.each(KINDS.filter(({ here }) => here))('$kind', ({ lab: openLab }) => {
     await first.started(submission.messageId);
     const held = await until(
       () => active(queue, submission),
-      ({ state }) => state === 'active',
+      ({ state, owner }) => state === 'active' && owner !== null,
     );
     expect(held).toMatchObject({ owner: expect.stringMatching(/^first@/), messages: counted(1) });
     const lockLeftMs = held.lockUntilMs === null ? null : held.lockUntilMs - performance.now();
@@ -206,7 +206,7 @@ describe.each(KINDS.filter(({ here }) => here))('$kind', ({ lab: openLab }) => {
     expect(performance.now() - askedMs).toBeLessThanOrEqual((estimate?.atMostMs ?? 0) + CLOCK_TOLERANCE_MS);
     const again = await until(
       () => active(queue, submission),
-      ({ state }) => state === 'active',
+      ({ state, owner }) => state === 'active' && owner !== null,
     );
     expect(again.owner).toMatch(/^second@/);
   });

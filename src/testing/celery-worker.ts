@@ -1,7 +1,7 @@
 /** A real Celery worker in a process of its own, that does with a job what the test tells it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -33,7 +33,8 @@ app.conf.update(
 
 @app.task(bind=True, name="extract_bulk", max_retries=None)
 def extract_bulk(self, **kwargs):
-    print("active", self.request.id, json.dumps({"name": self.name, "data": kwargs}), flush=True)
+    # In one write: the threads print at the same time.
+    os.write(1, f"active {self.request.id} {json.dumps({'name': self.name, 'data': kwargs})}\\n".encode())
     order = os.path.join(os.environ["LAB_FOLDER"], self.request.id)
     while not os.path.exists(order):
         time.sleep(0.01)
@@ -109,7 +110,11 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
       waiting.add(look);
       look();
     });
+  // A test that fails must not leave a worker behind, which would look for its broker for ever.
+  const killAtExit = (): void => void child.kill('SIGKILL');
+  process.once('exit', killAtExit);
   const kill = async (): Promise<void> => {
+    process.off('exit', killAtExit);
     if (child.exitCode === null && child.signalCode === null) {
       const exited = once(child, 'exit');
       child.kill('SIGKILL');
@@ -124,7 +129,11 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
   return {
     pid: child.pid ?? 0,
     line,
-    tell: (id, order) => writeFile(join(folder, id), order),
+    async tell(id, order) {
+      // The worker must not find the file before its content.
+      await writeFile(join(folder, `${id}.part`), order);
+      await rename(join(folder, `${id}.part`), join(folder, id));
+    },
     kill,
     [Symbol.asyncDispose]: kill,
   };

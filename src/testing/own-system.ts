@@ -105,7 +105,7 @@ async function openTarget(named: Named): Promise<OwnTarget> {
     worker: (script = EXTRACTION_WORKER, ...flags) =>
       [
         `node ${script} --backend ${backend} --queue ${queueName}`,
-        '--lock-duration 1000 --stalled-interval 500 --item-ms 500',
+        '--lock-duration 2000 --stalled-interval 700 --item-ms 500',
         ...flags,
       ].join(' '),
     args: (...more) => [

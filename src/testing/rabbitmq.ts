@@ -3,11 +3,13 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findFreePort } from '../embedded/free-port.ts';
 import type { TestServer } from './servers.ts';
+import { until } from './until.ts';
 
 /** The scripts themselves: those on PATH insist on a user of their own. */
 const SCRIPTS = '/usr/lib/rabbitmq/bin';
@@ -59,6 +61,8 @@ export async function startTestRabbitmq(): Promise<TestServer> {
     const ended = node.exitCode === null && node.signalCode === null ? once(node, 'exit') : null;
     killGroup(node);
     await ended;
+    // The machine below the scripts ends a moment after them.
+    await until('the port of RabbitMQ to be closed', () => isClosed(port));
     names.kill('SIGKILL');
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
@@ -85,6 +89,17 @@ export async function startTestRabbitmq(): Promise<TestServer> {
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+function isClosed(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', (error) => resolve('code' in error && error.code === 'ECONNREFUSED'));
+  });
 }
 
 /** The node's scripts start the machine below them; all are one group. */

@@ -62,8 +62,11 @@ export class Team {
 
   /** Questions to a worker that is busy pile up with it. */
   async #slowDown(asked: { readonly answer: Promise<HolderAnswer>; freshUntilMs: number }): Promise<void> {
+    const beganMs = performance.now();
     const { answered } = await asked.answer;
-    if (answered.length === 0) asked.freshUntilMs = performance.now() + SILENT_FRESH_MS;
+    // Where nobody is there to hear it, the answer is not waited for.
+    const waited = performance.now() - beganMs >= ANSWER_LIMIT_MS;
+    if (answered.length === 0 && waited) asked.freshUntilMs = performance.now() + SILENT_FRESH_MS;
   }
 
   /** How many of these workers consume the queue, as far as they have said. */
