@@ -5,7 +5,7 @@
  */
 import { isTerminal } from '../core/event.ts';
 import { record, subjectChanges, until, type InFlight } from './context.ts';
-import type { HarnessWorkers } from './harness-workers.ts';
+import { consumerIds, type HarnessWorkers } from './harness-workers.ts';
 import { readJobs } from './job-rows.ts';
 
 /** Who recovers at its start does so at once. */
@@ -16,9 +16,10 @@ const LOOK_INTERVAL_MS = 100;
 export async function tryNextBoot(run: InFlight, workers: HarnessWorkers): Promise<void> {
   const before = await readSubject(run);
   if (before === undefined) return;
+  const consumers = await consumerIds(run);
   const next = await workers.start();
   workers.expectEnd(next);
-  if (!(await workers.awaitReady(next, new Set(), run.settings.processingTimeoutMs))) return;
+  if (!(await workers.awaitReady(next, consumers, run.settings.processingTimeoutMs))) return;
   const took = await until(run, TAKES_WITHIN_MS, LOOK_INTERVAL_MS, async () => {
     const now = await readSubject(run);
     return now !== undefined && now.digest !== before.digest ? true : undefined;

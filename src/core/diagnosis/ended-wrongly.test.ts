@@ -190,6 +190,12 @@ describe('others', () => {
     expect(causes(run.of('subject').picksUp(2).completed())).toEqual(['recovery-hit-finished-jobs']);
   });
 
+  test('a late write of the worker that ended it is no recovery', () => {
+    const run = aRun().job('witness-ended').picksUp(1).completed().progress(90, 1).job('subject').submitted();
+    run.picksUp(1).progress(20).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(causes(run)).toEqual([]);
+  });
+
   test('the dead still counts, and the one behind never runs', () => {
     expect(causes(struck().picksUp(2).completed())).toEqual(['slot-left-behind']);
   });

@@ -2,7 +2,7 @@
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type JobState } from '../event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
-import { lastSnapshotBefore } from '../history.ts';
+import { changesOf, jobInRole, lastSnapshotBefore } from '../history.ts';
 import {
   closedBeforeDrained,
   completedOnShutdown,
@@ -133,7 +133,13 @@ export const neverAcked: Diagnose = (subject) => {
 
 export const recoveryHitFinishedJobs: Diagnose = (subject) => {
   const touched = valuesOf(subject, 'ended-witness-touched');
-  return touched === undefined ? undefined : { before: touched.before, after: touched.after };
+  const { begun, struck, attribute } = subject.facts;
+  const job = jobInRole(subject.history, 'witness-ended');
+  if (touched === undefined || begun === undefined || job === undefined) return undefined;
+  const late = changesOf(subject.history, job).filter(({ seq }) => seq > begun.seq);
+  // What the old worker wrote to it, late, is no recovery's doing.
+  const byRecovery = late.some((version) => (attribute(version)?.incarnation ?? struck + 1) > struck);
+  return byRecovery ? { before: touched.before, after: touched.after } : undefined;
 };
 
 export const slotLeftBehind: Diagnose = (subject) => {

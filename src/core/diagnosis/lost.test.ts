@@ -139,7 +139,10 @@ describe('the new worker', () => {
   });
 
   test('deleted the job', () => {
-    expect(causes(restarted().deletes(2))).toContain('deleted-at-boot');
+    expect(causes(restarted().deletes(2))).toEqual(['deleted-at-boot']);
+    expect(causes(restarted().deletes(2).broker({ state: 'gone', owner: null }))).toEqual([
+      'deleted-at-boot',
+    ]);
     expect(causes(restarted().deletes(1))).not.toContain('deleted-at-boot');
   });
 });

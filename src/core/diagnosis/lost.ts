@@ -1,6 +1,13 @@
 /** Why a job was not taken up again, or not brought to its end: what the broker knows of it decides. */
 import { describeBroker } from '../broker-words.ts';
-import { first, isHeldInBroker, last, lastSnapshotBefore, type BrokerSnapshot } from '../history.ts';
+import {
+  first,
+  isHeldInBroker,
+  last,
+  lastSnapshotBefore,
+  rowBefore,
+  type BrokerSnapshot,
+} from '../history.ts';
 import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
 import { ackedOnReceipt, isCelery, visibilityValues } from './celery.ts';
 import { loadedAtBootOnly, takenAndLeft } from './claims.ts';
@@ -9,6 +16,8 @@ import type { Case, Diagnose } from './diagnosis.ts';
 /** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
 function isLost({ facts, has }: Case): boolean {
   if (facts.gone === undefined || !facts.inFlight || !facts.observedToEnd) return false;
+  // A row that was deleted has its own cause: nobody can work on it.
+  if (rowBefore(facts.versions) === null) return false;
   return (
     has('picked-up-again', 'failed') ||
     has('reached-terminal', 'failed') ||
