@@ -188,7 +188,7 @@ test(
       { withDatabase: false, worker: SLOW_WORKER },
     );
     expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(
-      /no duplicate of it was made rows cannot be counted: there is no access to the database, and the API is not set up to list its jobs/,
+      /no duplicate was made rows cannot be counted: there is no access to the database, and the API is not set up to list its jobs/,
     );
     expect(code).toBe(0);
     expect(stderr).toMatch(/could not be removed: .*"kind":"message"/);

@@ -8,11 +8,11 @@ const RULE = '='.repeat(60);
 
 export function terminalOperator(view: ConsoleView, interruption: Interruption): Operator {
   return {
-    async ask(panel, signal) {
+    async ask(panel, signal, restarted) {
       view.pause();
       view.say(panelText(panel));
       try {
-        const answer = await askForEnter(signal);
+        const answer = await askForEnter(signal, restarted);
         return answer.trim().toLowerCase() === 'q' ? 'gave-up' : 'done';
       } catch (error) {
         signal.throwIfAborted();
@@ -27,7 +27,8 @@ export function terminalOperator(view: ConsoleView, interruption: Interruption):
   };
 }
 
-async function askForEnter(signal: AbortSignal): Promise<string> {
+/** @returns what was typed; empty when the restart was seen before anything was */
+async function askForEnter(signal: AbortSignal, restarted: AbortSignal): Promise<string> {
   const question = createPromptModule()([
     {
       type: 'input',
@@ -35,14 +36,22 @@ async function askForEnter(signal: AbortSignal): Promise<string> {
       message: 'After restarting, press Enter to continue (q and Enter gives up)',
     },
   ]);
-  const close = (): void => question.ui.close();
-  signal.addEventListener('abort', close, { once: true });
-  try {
-    const { answer } = await question;
-    return String(answer);
-  } finally {
-    signal.removeEventListener('abort', close);
-  }
+  const either = AbortSignal.any([signal, restarted]);
+  const closed = new Promise<string>((resolve) => {
+    const close = (): void => {
+      question.ui.close();
+      resolve('');
+    };
+    if (either.aborted) close();
+    else either.addEventListener('abort', close, { once: true });
+  });
+  const typed = question.then(({ answer }) => String(answer));
+  // A prompt that is closed may reject later; by then it is no longer waited for.
+  typed.catch(() => undefined);
+  const answer = await Promise.race([typed, closed]);
+  signal.throwIfAborted();
+  if (restarted.aborted) process.stdout.write('\n');
+  return answer;
 }
 
 /** Plain text of at most 80 columns, so that it can be read, copied and tested. */
@@ -73,7 +82,7 @@ export function panelText(panel: OperatorPanel): string {
     `     ${panel.startCommand ?? worker?.command ?? 'the command you started it with'}`,
     '',
     panel.held
-      ? 'Take your time: the job is held, it cannot end before the worker is gone.'
+      ? 'Take your time: the job is held, it cannot end before the worker is gone.\nIt goes on by itself as soon as the new worker is seen.'
       : 'Be quick: the job is not held and may end before the worker is gone.',
     RULE,
   );

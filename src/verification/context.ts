@@ -25,8 +25,11 @@ export interface OperatorPanel {
 }
 
 export interface Operator {
-  /** Shows the panel and waits for the answer. Rejects with the signal's reason when it is aborted. */
-  ask(panel: OperatorPanel, signal: AbortSignal): Promise<'done' | 'gave-up'>;
+  /**
+   * Shows the panel and waits for the answer, or until `restarted` is aborted: then the restart was seen, which is as
+   * good as `done`. Rejects with the signal's reason when that is aborted.
+   */
+  ask(panel: OperatorPanel, signal: AbortSignal, restarted: AbortSignal): Promise<'done' | 'gave-up'>;
 }
 
 /** Servers that are started for the run alone, e.g. by the demo. */

@@ -38,8 +38,14 @@ const STOP_COMMAND_TIMEOUT_MS = 60_000;
 export async function restartByOperator(run: InFlight, broker: BrokerWatch): Promise<void> {
   const { operator } = run;
   if (operator === null) throw new Error('there is nobody to ask');
-  const holder = await identifyHolder(run);
+  // The hold comes first: finding out who holds the job takes longer than a small job does.
   const hold = await holdSubject(run);
+  if (hasEnded(run)) {
+    await hold?.release();
+    record(run, { kind: 'note', code: 'ended-before-hold', text: 'the job ended before it could be held' });
+    return;
+  }
+  const holder = await identifyHolder(run);
   const watch = watchHolder(run, holder, broker, hold);
   try {
     await broker.look();
@@ -56,6 +62,7 @@ export async function restartByOperator(run: InFlight, broker: BrokerWatch): Pro
           held: hold !== null,
         },
         run.signal,
+        watch.restarted,
       );
       record(run, { kind: 'operator:answered', attempt, answer });
       refuted = answer === 'gave-up' ? 'given up by the operator' : await watch.refutation();
@@ -185,6 +192,8 @@ async function holdSubject(run: InFlight): Promise<Hold | null> {
 }
 
 interface HolderWatch {
+  /** Aborted as soon as the old worker is gone and a new one is there: nobody has to be asked any more. */
+  readonly restarted: AbortSignal;
   /** Waits until the old worker is gone; @returns whether it is */
   oldGone(timeoutMs: number): Promise<boolean>;
   /** Why the restart cannot be accepted as done; `null`: the old worker is gone and a new one is there. */
@@ -199,6 +208,7 @@ interface HolderWatch {
 function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: Hold | null): HolderWatch {
   let gone = false;
   const stopping = new AbortController();
+  const restarted = new AbortController();
   let newWorker = false;
   let released = false;
   const heldFromMs = run.recorder.now();
@@ -233,6 +243,7 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
       await settleGone();
     }
     if (gone && !newWorker) newWorker = await seeNewWorker(run, holder);
+    if (gone && newWorker) restarted.abort();
   };
 
   const settleGone = async (): Promise<void> => {
@@ -270,6 +281,7 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
   };
 
   return {
+    restarted: restarted.signal,
     oldGone,
     async refutation() {
       // A worker that was killed a moment ago takes a moment to be seen gone.
