@@ -161,7 +161,6 @@ describe('what a person is told', () => {
     expect(linesOf(run, 'worker:gone')).toEqual([
       '               ✔ worker #1 gone',
       '               ✔ worker #2 (pid 4002) is there',
-      '               ✔ worker #2 (pid 4002) connected after 10 ms',
       ' 6 Monitor         +0.0 s  processing 20 %   still held for the old worker',
       '                   +1.1 s  processing 20 %   picked up (task-of-2)',
     ]);

@@ -110,8 +110,8 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
             `task ${event.messageId}: whether it arrived is uncertain (${event.problem ?? 'no answer'})`,
           );
     case 'worker:started':
-      state.started.set(event.incarnation, event);
       if (event.by === 'auto') {
+        state.started.set(event.incarnation, event);
         state.waiting = `waiting until worker #${event.incarnation} is ready`;
         return [];
       }
