@@ -58,7 +58,7 @@ const CORPUS = [
     timing: LOST,
     defect: 'deletes-at-boot',
     backend: 'postgres',
-    failed: ['job-persisted', 'reached-terminal'],
+    failed: ['job-persisted', 'picked-up-again', 'reached-terminal'],
     diagnosis: 'deleted-at-boot',
   },
   {
