@@ -13,7 +13,7 @@ const MOMENTS = [
   { step: 'job', backend: 'postgres', shows: /every version of the row/ },
   { step: 'processing', backend: 'redis', shows: /3 Trigger/ },
   { step: 'restart', backend: 'postgres', shows: /5 Restart/ },
-  { step: 'monitor', backend: 'redis', shows: /6 Monitor/ },
+  { step: 'monitor', backend: 'redis', shows: /6 Monitor[^]*worker #2/ },
   { step: 'results', backend: 'postgres', shows: /completed 100 %/ },
 ] as const;
 
