@@ -133,7 +133,10 @@ test(
   { timeout: 60_000 },
   async () => {
     const url = await startService();
-    const { code, stdout, events } = await run({ url, remove: {} }, { withDatabase: true, token: TOKEN });
+    const { code, stdout, events } = await run(
+      { url, remove: {} },
+      { withDatabase: true, token: TOKEN, worker: SLOW_WORKER },
+    );
     expect(stdout).toContain('the API accepts the token (GET /extraction/jobs/{id})');
     expect(stdout).toContain('VERIFIED');
     expect(code).toBe(0);

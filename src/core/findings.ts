@@ -130,6 +130,7 @@ export interface FindingArguments {
   'ended-witness-touched': { before: string; after: string };
   'waiting-witness-gone': Record<string, never>;
   'waiting-witness-stuck': { status: string };
+  'waiting-witness-failed': { state: JobState; error: string };
   'waiting-witness-not-awaited': { status: string };
   'waiting-witness-twice': { times: number };
   'nothing-retried': Record<string, never>;

@@ -148,10 +148,11 @@ function earlier(asked: Moment | undefined, gone: Moment | undefined): Moment | 
   return gone !== undefined && (asked === undefined || gone.seq < asked.seq) ? gone : asked;
 }
 
+/** A worker that the harness starts is there when it is ready: one that only started may never consume the queue. */
 function successorOf(history: History, struck: number): RestartFacts['successor'] {
   return (
     history.of('worker:ready').find((event) => event.incarnation > struck) ??
-    history.of('worker:started').find((event) => event.incarnation > struck)
+    history.of('worker:started').find((event) => event.incarnation > struck && event.by !== 'auto')
   );
 }
 

@@ -418,7 +418,10 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
   'signal-swallowed': ({ signal, pids }) => ({
     title: `the worker did not go away on ${signal ?? 'the signal'}`,
     evidence: runningPids(pids),
-    fix: 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
+    fix:
+      pids === ''
+        ? 'let --worker start the worker itself, in the foreground: what consumes the queue is none of its processes (a daemon, a supervisor); or use --worker-stop and --worker-start'
+        : 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
   }),
   'orphan-children': () => ({
     title: 'a part of the worker outlived it and went on writing',

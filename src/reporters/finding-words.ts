@@ -192,6 +192,8 @@ const SENTENCES: Sentences = {
   'ended-witness-touched': ({ before, after }) =>
     `a job that was ${before} before the strike became ${after}`,
   'waiting-witness-gone': () => 'the job that waited behind is gone',
+  'waiting-witness-failed': ({ state, error }) =>
+    `the job that waited behind is ${state}${error === '' ? '' : ` (${error})`}, though its file is good`,
   'waiting-witness-stuck': ({ status }) => `the job that waited behind never ended: it is ${status}`,
   'waiting-witness-not-awaited': ({ status }) =>
     `the job that waited behind is ${status}, and was not waited for to its end`,

@@ -161,7 +161,7 @@ const EXIT_INTERVAL_MS = 10;
 async function awaitExit(
   run: InFlight,
   thenKillAfterMs: number | 'grace' | null,
-  { life, connections }: Struck,
+  { life, connections, consumersBefore }: Struck,
   workers: HarnessWorkers,
   broker: BrokerWatch,
 ): Promise<boolean> {
@@ -189,9 +189,34 @@ async function awaitExit(
     workers.expectEnd(life);
     return false;
   }
+  const consuming = await stillConsuming(run, consumersBefore);
+  if (consuming.length > 0) {
+    // Whatever was struck, the worker that consumes the queue was not: a daemon that the command left behind.
+    record(run, {
+      kind: 'worker:still-there',
+      incarnation: life.incarnation,
+      pids: [],
+      connections: consuming,
+    });
+    return false;
+  }
   const connectionsGone = await connectionsEnded(run, connections);
   await recordGone(run, broker, { incarnation: life.incarnation, proof: 'processes', connectionsGone });
   return true;
+}
+
+/** How long the broker may take to see that a consumer is gone. */
+const CONSUMERS_GONE_TIMEOUT_MS = 5_000;
+
+/** Of the consumers that were there before the strike, those that the broker still has. */
+async function stillConsuming(run: InFlight, before: ReadonlySet<string>): Promise<readonly string[]> {
+  let left: readonly string[] = [];
+  await until(run, CONSUMERS_GONE_TIMEOUT_MS, EXIT_INTERVAL_MS, async () => {
+    const now = await consumerIds(run);
+    left = [...before].filter((id) => now.has(id));
+    return left.length === 0 ? true : undefined;
+  });
+  return left;
 }
 
 /**

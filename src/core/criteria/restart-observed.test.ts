@@ -244,6 +244,11 @@ describe('inconclusive: the wrong worker, or none', () => {
     expect(seen(run().progress(60, 1).picksUp(2).completed())).toBe('inconclusive write-after-gone');
   });
 
+  test('a new worker that only started, and a write by a connection that names nobody', () => {
+    const run = inFlight({ named: false }).strike().gone().starts(2).picksUp(2).completed();
+    expect(seen(run)).toBe('inconclusive no-new-worker');
+  });
+
   test('no new worker came', () => {
     expect(seen(inFlight({ restartBy: 'operator', named: false }).strike().gone())).toBe(
       'inconclusive no-new-worker',

@@ -146,8 +146,12 @@ function isHandedBack(facts: RestartFacts, begun: Begun): boolean {
 }
 
 function doubtOfSuccessor(facts: RestartFacts): Finding | undefined {
-  const there = facts.successor !== undefined || facts.takeOver !== undefined;
-  return there ? undefined : finding('no-new-worker');
+  // A new connection alone names nobody: where no new worker was seen, it may be anybody's.
+  const by = facts.takeOver?.attribution.by;
+  const named = by === 'application-name' || by === 'process';
+  return facts.successor !== undefined || named || facts.successorDied !== undefined
+    ? undefined
+    : finding('no-new-worker');
 }
 
 function proofs(facts: RestartFacts, begun: Begun): readonly Finding[] {

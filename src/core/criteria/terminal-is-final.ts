@@ -56,10 +56,12 @@ export const terminalIsFinal: Criterion = {
   },
 };
 
-function changedRoles(before: RowValues, now: RowValues): readonly string[] {
+/** The judged columns that differ; a completion time that is filled in and a claim that is given up are no changes. */
+export function changedRoles(before: RowValues, now: RowValues): readonly string[] {
   return JUDGED.filter((role) => {
-    if (before[role] === now[role]) return false;
-    const filledIn = role === 'completedAt' && before.completedAt == null && isTerminal(now.state);
-    return !filledIn;
+    if (before[role] === now[role] || !isTerminal(now.state)) return before[role] !== now[role];
+    const filledIn = role === 'completedAt' && before.completedAt == null;
+    const givenUp = role === 'taskId' && now.taskId == null;
+    return !filledIn && !givenUp;
   });
 }

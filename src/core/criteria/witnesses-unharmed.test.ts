@@ -58,6 +58,21 @@ describe('failed', () => {
     expect(seen(waits(recovered()).of('witness-ended').deletes(2))).toBe('failed ended-witness-touched');
   });
 
+  test('the ended one kept its status, and its counts and times were written over', () => {
+    const run = struck()
+      .of('witness-ended')
+      .row({ retryCount: 1, completedAt: null }, 2)
+      .of('subject')
+      .picksUp(2)
+      .completed();
+    expect(judgedAs(waits(run).end(), 'witnesses-unharmed')).toBe('failed ended-witness-touched');
+  });
+
+  test('the waiting one was failed by a recovery, though its file is good', () => {
+    const run = recovered().of('witness-waiting').row({ status: 'failed', error: 'interrupted' }, 2);
+    expect(seen(run)).toBe('failed waiting-witness-failed');
+  });
+
   test('the waiting one never ran', () => {
     const history = recovered().end();
     expect(judgedAs(history, 'witnesses-unharmed')).toBe('failed waiting-witness-stuck');

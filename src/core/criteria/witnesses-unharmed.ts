@@ -9,10 +9,11 @@
 import { isTerminal } from '../event.ts';
 import { effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
-import { changesOf, jobInRole, type History } from '../history.ts';
+import { changesOf, jobInRole, rowBefore, type History } from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
+import { changedRoles } from './terminal-is-final.ts';
 
 export const witnessesUnharmed: Criterion = {
   id: 'witnesses-unharmed',
@@ -23,8 +24,8 @@ export const witnessesUnharmed: Criterion = {
     if (ended === undefined && waiting === undefined) return judgement('skipped', finding('no-witnesses'));
     if (facts.begun === undefined) return judgement('inconclusive', finding('no-restart'));
     const problems = [
-      ...(ended === undefined ? [] : harmToEnded(history, ended)),
-      ...(waiting === undefined ? [] : harmToWaiting(history, waiting)),
+      ...(ended === undefined ? [] : harmToEnded(history, ended, facts.begun.seq)),
+      ...(waiting === undefined ? [] : harmToWaiting(history, waiting, facts)),
     ];
     if (problems.length > 0) return judgement('failed', ...problems);
     const status = waiting === undefined ? undefined : unendedStatus(history, waiting);
@@ -41,17 +42,16 @@ export const witnessesUnharmed: Criterion = {
   },
 };
 
-function harmToEnded(history: History, job: string): readonly Finding[] {
+function harmToEnded(history: History, job: string, begunSeq: number): readonly Finding[] {
   const changes = changesOf(history, job);
   const end = changes.find((version) => version.values !== null && isTerminal(version.values.state));
   if (end === undefined) return [];
+  // What its own worker still wrote before the restart began is no recovery's doing.
+  const atStrike = rowBefore(changes, begunSeq) ?? end.values;
   const touched = changes.find(
     (version) =>
-      version.seq > end.seq &&
-      (version.values === null ||
-        version.values.status !== end.values?.status ||
-        version.values.progress !== end.values.progress ||
-        version.values.taskId !== end.values.taskId),
+      version.seq > Math.max(end.seq, begunSeq) &&
+      (version.values === null || (atStrike != null && changedRoles(atStrike, version.values).length > 0)),
   );
   const effects = effectsOf(history, job);
   return [
@@ -80,7 +80,7 @@ function unendedStatus(history: History, job: string): string | undefined {
   return now?.status ?? 'unknown';
 }
 
-function harmToWaiting(history: History, job: string): readonly Finding[] {
+function harmToWaiting(history: History, job: string, facts: RestartFacts): readonly Finding[] {
   const changes = changesOf(history, job);
   const now = changes.at(-1)?.values;
   if (now === null) return [finding('waiting-witness-gone')];
@@ -92,6 +92,10 @@ function harmToWaiting(history: History, job: string): readonly Finding[] {
   });
   const effects = effectsOf(history, job);
   return [
+    // Its file can be read: where the subject completes, so does it.
+    ...(now.state !== 'completed' && facts.end?.values?.state === 'completed'
+      ? [finding('waiting-witness-failed', { state: now.state, error: now.error ?? '' })]
+      : []),
     ...(ends.length > 1 ? [finding('waiting-witness-twice', { times: ends.length })] : []),
     ...(effects?.repeated ?? []).map(({ item, count }) => finding('effect-repeated', { item, count })),
     ...(now.state === 'completed' ? (effects?.missing ?? []) : []).map((item) =>

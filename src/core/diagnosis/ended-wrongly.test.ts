@@ -89,7 +89,7 @@ describe('the end was the wrong one', () => {
   test('a job that failed of itself when nothing was wrong with that has no cause', () => {
     expect(causes(restarted({ fileMode: 'missing' }).delivered(2).failed('no such file', 2))).toEqual([]);
     expect(
-      causes(inFlight({ fileMode: 'missing', polite: true }).strike().failed().gone().starts(2)),
+      causes(inFlight({ fileMode: 'missing', polite: true }).strike().failed().gone().starts(2).ready(2)),
     ).toEqual([]);
   });
 
