@@ -38,7 +38,8 @@ export function demoEnvironment(options: {
         `embedded PostgreSQL ${postgres.version}${redis === null ? '' : ` and Redis ${redis.version}`} started for this run; ${target.settings}`,
       );
       const brokerUrl = redis === null ? postgres.url : target.brokerUrl(redis.url);
-      const workerEnv = { DATABASE_URL: postgres.url, ...target.workerEnv(brokerUrl) };
+      // Its temporary files go with the run: a pool that is killed (Celery's) leaves folders behind.
+      const workerEnv = { DATABASE_URL: postgres.url, TMPDIR: folder, ...target.workerEnv(brokerUrl) };
       const urls = { databaseUrl: postgres.url, queueUrl: brokerUrl, workerEnv };
       if (!options.interactive) return urls;
       const script = await writeWorkerScript(folder, target, workerEnv);

@@ -61,6 +61,8 @@ export async function openCeleryBench(): Promise<CeleryBench> {
               CELERY_VISIBILITY_TIMEOUT: String(visibilityTimeout ?? 0.3),
               EXTRACTION_ITEM_MS: '500',
               PYTHONDONTWRITEBYTECODE: '1',
+              // A pool that is killed leaves its temporary folders behind.
+              TMPDIR: folder,
             },
           },
           effects: {

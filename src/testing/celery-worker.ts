@@ -80,6 +80,7 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
       ...process.env,
       PYTHONUNBUFFERED: '1',
       PYTHONDONTWRITEBYTECODE: '1',
+      TMPDIR: folder,
       LAB_BROKER: options.brokerUrl,
       LAB_QUEUE: options.queue,
       LAB_FOLDER: folder,
