@@ -5,7 +5,7 @@ import { isTerminal } from '../core/event.ts';
 import type { RowVersion } from '../core/history.ts';
 import type { StrikeAt } from '../config/settings.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { pause, record, subjectChanges, until, waitFor, type InFlight } from './context.ts';
+import { hasEnded, pause, record, subjectChanges, until, waitFor, type InFlight } from './context.ts';
 
 /** A worker that keeps one transaction open shows nothing in the row: after this long the broker's word is taken. */
 const UNSEEN_AFTER_MS = 1_000;
@@ -39,7 +39,7 @@ async function waitForPickUp(
   const inRow = (): RowVersion | 'ended' | undefined => {
     const changes = subjectChanges(run);
     // One transaction for the whole job shows all of it at once, when it is over.
-    if (endedAtLast(run)) return 'ended';
+    if (hasEnded(run, run.subject.id)) return 'ended';
     return changes.find((version) => version.values?.state === 'processing');
   };
   let heldSinceMs: number | null = null;
@@ -59,12 +59,7 @@ async function waitForPickUp(
   return until(run, timeoutMs - UNSEEN_AFTER_MS, 50, inBroker);
 }
 
-function endedAtLast(run: InFlight): boolean {
-  const last = subjectChanges(run).at(-1);
-  return last !== undefined && hasEnded(last);
-}
-
-function hasEnded(version: RowVersion): boolean {
+function isEnd(version: RowVersion): boolean {
   return version.values === null || isTerminal(version.values.state);
 }
 
@@ -93,14 +88,14 @@ async function awaitMoment(
     }
     case 'after-processing': {
       await pause(run, strikeAt.delayMs);
-      if (subjectChanges(run).some(hasEnded)) return false;
+      if (subjectChanges(run).some(isEnd)) return false;
       return struck(run, `${strikeAt.delayMs} ms after it was picked up`);
     }
     case 'retrying': {
       const waiting = await until(run, limitMs, 50, async () => {
         const changes = subjectChanges(run);
         const last = changes.at(-1);
-        if (last !== undefined && hasEnded(last)) return 'ended' as const;
+        if (last !== undefined && isEnd(last)) return 'ended' as const;
         if ((last?.values?.retryCount ?? 0) < 1) return undefined;
         const state = await broker.look();
         return state === null || state.state === 'delayed' ? ('waiting' as const) : undefined;
@@ -128,10 +123,10 @@ function progressOrEnd(
   processing: RowVersion,
   wanted: number | null,
 ): RowVersion | 'ended' | undefined {
-  if (endedAtLast(run)) return 'ended';
+  if (hasEnded(run, run.subject.id)) return 'ended';
   for (const version of subjectChanges(run)) {
     if (version.seq < processing.seq) continue;
-    if (hasEnded(version)) return 'ended';
+    if (isEnd(version)) return 'ended';
     const progress = version.values?.progress ?? 0;
     if (version.values?.state === 'processing' && (wanted === null ? progress > 0 : progress >= wanted))
       return version;

@@ -1,13 +1,12 @@
 /** What is counted and compared once the job has settled, before the history is judged. */
 import { environmentError } from '../core/errors.ts';
 import { isTerminal } from '../core/event.ts';
-import { changesOf, createHistory } from '../core/history.ts';
 import { readSubject } from './after-gone.ts';
 import { jobsCarrying, readJobs } from './job-rows.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
 import type { Database } from '../jobs/database.ts';
 import { triggerJob } from './trigger-job.ts';
-import { record, subjectChanges, waitFor, type Connected, type InFlight } from './context.ts';
+import { hasEnded, record, subjectChanges, waitFor, type Connected, type InFlight } from './context.ts';
 
 export async function countRows(run: InFlight): Promise<void> {
   const { id, role, files } = run.subject;
@@ -103,8 +102,5 @@ export function needsControl(run: InFlight): boolean {
 export async function runControl(run: InFlight, ids: ReservedIds): Promise<void> {
   const created = await createJob(run, ids, 'control');
   const control = await triggerJob(run, created, ids);
-  await waitFor(run, run.settings.terminalTimeoutMs, () => {
-    const last = changesOf(createHistory(run.recorder.events), control.id).at(-1);
-    return last !== undefined && (last.values === null || isTerminal(last.values.state)) ? true : undefined;
-  });
+  await waitFor(run, run.settings.terminalTimeoutMs, () => (hasEnded(run, control.id) ? true : undefined));
 }

@@ -1,6 +1,6 @@
 /** What the steps of a run share: its settings, its record, and what was opened on the way. */
 import type { Settings } from '../config/settings.ts';
-import type { Event, EventBody, JobRole, Thing } from '../core/event.ts';
+import { isTerminal, type Event, type EventBody, type JobRole, type Thing } from '../core/event.ts';
 import { changesOf, createHistory, type RowVersion } from '../core/history.ts';
 import type { Scenario } from '../core/scenario.ts';
 import type { Database } from '../jobs/database.ts';
@@ -110,6 +110,12 @@ export function subjectChanges(run: InFlight): readonly RowVersion[] {
 
 /** A run, and what observes its jobs once there is something to observe. */
 type Waiting = RunContext & { readonly observer?: Observer };
+
+/** Whether a job's row was last recorded in a final state, or as gone. */
+export function hasEnded(run: RunContext, job: string): boolean {
+  const last = changesOf(createHistory(run.recorder.events), job).at(-1);
+  return last !== undefined && (last.values === null || isTerminal(last.values.state));
+}
 
 /** Waits until `find` answers; see `Recorder.waitFor`. Throws when nothing can be seen of the jobs any more. */
 export function waitFor<Found>(

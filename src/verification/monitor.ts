@@ -1,7 +1,6 @@
 /** Step 6: from the restart to the end of the job, or to the time-out. */
-import { isTerminal } from '../core/event.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { record, subjectChanges, waitFor, type InFlight } from './context.ts';
+import { hasEnded, record, waitFor, type InFlight } from './context.ts';
 
 /** The time-out is not raised beyond this: a broker that needs longer is told of with its due time. */
 const LONGEST_TIMEOUT_MS = 10 * 60_000;
@@ -13,9 +12,7 @@ export async function monitor(run: InFlight, broker: BrokerWatch): Promise<boole
   const timeoutMs = await terminalTimeout(run);
   const startedAtMs = run.recorder.now();
   const end = await waitFor(run, timeoutMs, () => {
-    const last = subjectChanges(run).at(-1);
-    if (last !== undefined && (last.values === null || isTerminal(last.values.state)))
-      return 'ended' as const;
+    if (hasEnded(run, run.subject.id)) return 'ended' as const;
     return nobodyLeft(run) ? ('nobody' as const) : undefined;
   });
   if (end === 'nobody') {

@@ -11,7 +11,7 @@ import { isAlive } from '../workers/process-table.ts';
 import { workerTree } from '../workers/worker-tree.ts';
 import { connectionsEnded, recordGone } from './after-gone.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { pause, record, subjectChanges, until, type InFlight } from './context.ts';
+import { hasEnded, pause, record, subjectChanges, until, type InFlight } from './context.ts';
 import { mainProcessOf, withProcesses } from './holders.ts';
 import { runCommand } from './run-command.ts';
 
@@ -40,7 +40,7 @@ export async function restartByOperator(run: InFlight, broker: BrokerWatch): Pro
   if (operator === null) throw new Error('there is nobody to ask');
   // The hold comes first: finding out who holds the job takes longer than a small job does.
   const hold = await holdSubject(run);
-  if (hasEnded(run)) {
+  if (hasEnded(run, run.subject.id)) {
     await hold?.release();
     record(run, { kind: 'note', code: 'ended-before-hold', text: 'the job ended before it could be held' });
     return;
@@ -273,7 +273,7 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
     let endedAtMs: number | null = null;
     const found = await until(run, timeoutMs, WATCH_INTERVAL_MS, () => {
       if (gone) return true;
-      if (hasEnded(run)) endedAtMs ??= performance.now();
+      if (hasEnded(run, run.subject.id)) endedAtMs ??= performance.now();
       const overdue = endedAtMs !== null && performance.now() - endedAtMs > run.settings.worker.stopGraceMs;
       return overdue ? false : undefined;
     });
@@ -306,11 +306,6 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
       await release();
     },
   };
-}
-
-function hasEnded(run: InFlight): boolean {
-  const last = subjectChanges(run).at(-1);
-  return last !== undefined && (last.values === null || isTerminal(last.values.state));
 }
 
 async function isGone(run: InFlight, holder: Holder): Promise<boolean> {

@@ -3,11 +3,10 @@
  * waits behind the subject, which must run, once. What a recovery does to them shows nowhere else.
  */
 import { environmentError } from '../core/errors.ts';
-import { isTerminal } from '../core/event.ts';
 import { changesOf, createHistory } from '../core/history.ts';
 import { createJob, type ReservedIds } from './prepare-job.ts';
 import { triggerJob } from './trigger-job.ts';
-import { record, waitFor, type Connected, type JobOnHand, type Observing } from './context.ts';
+import { hasEnded, record, waitFor, type Connected, type JobOnHand, type Observing } from './context.ts';
 
 /**
  * Runs the first witness to its end.
@@ -27,7 +26,7 @@ export async function runEndedWitness(run: Observing, ids: ReservedIds): Promise
         : `let the worker write its progress into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`,
     );
   }
-  const ended = await waitFor(run, terminalTimeoutMs, () => hasEnded(run, job));
+  const ended = await waitFor(run, terminalTimeoutMs, () => (hasEnded(run, job.id) ? true : undefined));
   if (ended === undefined) {
     const text = `the witness that should end before the strike did not end within ${terminalTimeoutMs / 1000} s`;
     record(run, { kind: 'note', code: 'witness-slow', text });
@@ -41,17 +40,11 @@ export async function submitWaitingWitness(run: Observing, ids: ReservedIds): Pr
 
 /** Waits for the witness behind the subject, at most as long as the subject itself may take. */
 export async function awaitWaitingWitness(run: Observing, witness: JobOnHand): Promise<void> {
-  const leftMs = Math.max(0, run.settings.terminalTimeoutMs);
-  await waitFor(run, leftMs, () => hasEnded(run, witness));
+  await waitFor(run, run.settings.terminalTimeoutMs, () => (hasEnded(run, witness.id) ? true : undefined));
 }
 
 function isUntouched(run: Connected, job: JobOnHand): boolean {
   return changesOf(createHistory(run.recorder.events), job.id).every(
     (version) => version.operation === 'insert',
   );
-}
-
-function hasEnded(run: Connected, job: JobOnHand): true | undefined {
-  const last = changesOf(createHistory(run.recorder.events), job.id).at(-1);
-  return last !== undefined && (last.values === null || isTerminal(last.values.state)) ? true : undefined;
 }
