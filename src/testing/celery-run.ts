@@ -85,7 +85,7 @@ export async function openCeleryBench(): Promise<CeleryBench> {
     async [Symbol.asyncDispose]() {
       await database.end();
       await postgres.stop();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

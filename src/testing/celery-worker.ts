@@ -80,7 +80,6 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
       ...process.env,
       PYTHONUNBUFFERED: '1',
       PYTHONDONTWRITEBYTECODE: '1',
-      TMPDIR: folder,
       LAB_BROKER: options.brokerUrl,
       LAB_QUEUE: options.queue,
       LAB_FOLDER: folder,
@@ -121,7 +120,7 @@ export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<C
       child.kill('SIGKILL');
       await exited;
     }
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   await line(/ ready\.$/).catch(async (error: unknown) => {
     await kill();
