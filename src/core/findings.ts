@@ -65,6 +65,8 @@ export interface FindingArguments {
   reached: { state: JobState; afterMs: number };
   'reached-before-restart': { state: JobState };
   'reached-and-left': { reached: JobState; now: string };
+  /** What the status means is not configured, so neither is it known whether the job has ended. */
+  'status-not-mapped': { status: string };
   'not-terminal': { state: JobState | 'gone'; progress: number | null; afterMs: number };
   'broker-says': { text: string };
 

@@ -73,6 +73,11 @@ export function rowBefore(
   return versions.findLast((version) => version.seq < seq)?.values;
 }
 
+/** The status of a row whose meaning no mapping tells; `undefined`: it is known, or there is no row. */
+export function unmappedStatus(values: RowValues | null | undefined): string | undefined {
+  return values?.state === 'unknown' && values.status !== null ? values.status : undefined;
+}
+
 export function lastSnapshotBefore(
   snapshots: readonly BrokerSnapshot[],
   seq: number = Number.POSITIVE_INFINITY,

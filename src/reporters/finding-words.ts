@@ -113,6 +113,8 @@ const SENTENCES: Sentences = {
   reached: ({ state, afterMs }) => `${state}, ${describeDuration(afterMs)} after the restart`,
   'reached-before-restart': ({ state }) => `${state}, before any restart`,
   'reached-and-left': ({ reached, now }) => `it was ${reached}, and then ${now} again`,
+  'status-not-mapped': ({ status }) =>
+    `the status ${JSON.stringify(status)} is in none of jobs.statuses: what it means is not known`,
   'not-terminal': ({ state, progress, afterMs }) =>
     `still ${state}${percent(progress)} ${describeDuration(afterMs)} after the restart`,
   'broker-says': ({ text }) => text,

@@ -63,6 +63,7 @@ export const DIAGNOSES = {
   'resumed-as-new-job': unaccounted.resumedAsNewJob,
   'children-enqueued-twice': unaccounted.childrenEnqueuedTwice,
   'recovered-twice': either(unaccounted.recoveredTwice, claims.resumedTwice),
+  'status-not-mapped': vacuous.statusNotMapped,
   'ended-before-restart': vacuous.endedBeforeRestart,
   'not-in-flight': vacuous.notInFlight,
   'died-before-strike': vacuous.diedBeforeStrike,
