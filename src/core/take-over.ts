@@ -10,7 +10,7 @@
  */
 import type { Attribution } from './attribution.ts';
 import { isTerminal, type RowValues } from './event.ts';
-import { rowBefore, type RowVersion } from './history.ts';
+import type { RowVersion } from './history.ts';
 
 export interface TakeOver {
   readonly version: RowVersion;
@@ -52,11 +52,13 @@ export function findTakeOver(
   afterSeq: number,
 ): TakeOver | undefined {
   const touches = new Map<number, TakeOver>();
-  for (const version of changes) {
+  let shown = false;
+  for (const [index, version] of changes.entries()) {
+    const previous = changes[index - 1]?.values;
+    shown ||= previous?.state === 'processing';
     if (version.seq < afterSeq) continue;
     const attribution = attribute(version);
     if (attribution === null || attribution.incarnation <= struck) continue;
-    const previous = rowBefore(changes, version.seq);
     const takeOver = { version, attribution };
     const kind = kindOfWrite(version.values, previous);
     if (kind === 'work') return takeOver;
@@ -65,14 +67,9 @@ export function findTakeOver(
     if (kind === 'end' && version.values?.state !== 'cancelled') {
       const touch = touches.get(attribution.incarnation);
       if (touch !== undefined) return touch;
-      if (version.values?.state === 'completed' && nothingLeftToShow(changes, version)) return takeOver;
+      const nothingLeft = !shown || (previous?.progress ?? 0) >= 100;
+      if (version.values?.state === 'completed' && nothingLeft) return takeOver;
     }
   }
   return undefined;
-}
-
-function nothingLeftToShow(changes: readonly RowVersion[], end: RowVersion): boolean {
-  const earlier = changes.filter((version) => version.seq < end.seq);
-  const shownBefore = earlier.some((version) => version.values?.state === 'processing');
-  return !shownBefore || (rowBefore(earlier)?.progress ?? 0) >= 100;
 }

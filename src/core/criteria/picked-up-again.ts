@@ -13,7 +13,7 @@
  */
 import { isTerminal } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
+import { firstSnapshotAfter, lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
 import { describeBroker } from '../broker-words.ts';
 import { dueAfterEnd, findRedelivery, isRedelivered } from '../redelivery.ts';
 import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
@@ -105,7 +105,7 @@ function furtherDelivery(facts: RestartFacts, goneSeq: number, sinceMs: number):
   if (again?.deliveries == null) return undefined;
   const worked = workersWrites(facts, goneSeq).find(({ version, kind }) => {
     if (kind !== 'end') return true;
-    const next = facts.snapshots.find((snapshot) => snapshot.seq > version.seq);
+    const next = firstSnapshotAfter(facts.snapshots, version.seq);
     return next === undefined || isRedelivered(facts, next) === true;
   });
   if (worked === undefined) return undefined;
@@ -123,7 +123,7 @@ function weakSigns(facts: RestartFacts, goneSeq: number): Judgement | undefined 
     const { state } = end.version.values;
     const incarnation = facts.attribute(end.version)?.incarnation ?? null;
     if (state === 'cancelled') return judgement('inconclusive', finding('cancelled-by-others'));
-    const next = facts.snapshots.find((snapshot) => snapshot.seq > end.version.seq);
+    const next = firstSnapshotAfter(facts.snapshots, end.version.seq);
     // The broker still had it, undelivered, when the row had ended: whoever ended it did not work on it.
     const unworked = next !== undefined && isRedelivered(facts, next) === false;
     return unworked
