@@ -62,7 +62,10 @@ export interface Successors {
 export function findTakeOver(subject: Successors): TakeOver | undefined {
   const { changes, attribute, struck, afterSeq, isUndelivered } = subject;
   const touches = new Map<number, TakeOver>();
-  for (const version of changes) {
+  let shown = false;
+  for (const [index, version] of changes.entries()) {
+    const previous = changes[index - 1]?.values;
+    shown ||= previous?.state === 'processing';
     if (version.seq < afterSeq) continue;
     const attribution = attribute(version);
     if (attribution === null || attribution.incarnation <= struck) continue;
@@ -74,7 +77,8 @@ export function findTakeOver(subject: Successors): TakeOver | undefined {
     if (kind === 'end' && version.values?.state !== 'cancelled') {
       const touch = touches.get(attribution.incarnation);
       if (touch !== undefined) return touch;
-      if (version.values?.state === 'completed' && nothingLeftToShow(changes, version)) return takeOver;
+      const nothingLeft = !shown || (previous?.progress ?? 0) >= 100;
+      if (version.values?.state === 'completed' && nothingLeft) return takeOver;
     }
   }
   return undefined;
@@ -104,10 +108,4 @@ export function itemsBetween(
   items: number,
 ): number {
   return Math.round((((now?.progress ?? 0) - (before?.progress ?? 0)) / 100) * items);
-}
-
-function nothingLeftToShow(changes: readonly RowVersion[], end: RowVersion): boolean {
-  const earlier = changes.filter((version) => version.seq < end.seq);
-  const shownBefore = earlier.some((version) => version.values?.state === 'processing');
-  return !shownBefore || (rowBefore(earlier)?.progress ?? 0) >= 100;
 }
