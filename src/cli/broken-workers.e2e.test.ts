@@ -1,4 +1,6 @@
 /** What the corpus does not say of a verdict on a broken worker: what it names, what can be seen in the journal, what stays. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test as plainTest } from 'vitest';
 import { targetsOfOwnSystem, type OpenTarget } from '../testing/own-system-test.ts';
 import { brokenWorker, type OwnTarget } from '../testing/own-system.ts';
@@ -16,14 +18,16 @@ async function verify(target: OwnTarget, defect: string, ...timing: readonly str
   await target.folder.write('verify-restart.config.json', JSON.stringify(EFFECTS));
   const worker = target.worker(brokenWorker(defect));
   const args = ['--auto-restart', '--worker', worker, ...timing];
-  const result = await target.folder.run(target.args(...args, '--reporter', 'json'));
+  const result = await target.folder.run(target.args(...args, '--reporter', 'console,json=report.json'));
   expect(result.stderr).toBe('');
-  const report = jsonReport(result);
+  const text = await readFile(join(target.folder.path, 'report.json'), 'utf8');
+  const report = jsonReport({ ...result, stdout: text });
   expect(report.exitCode).toBe(result.exitCode);
   return {
     exitCode: result.exitCode,
     failed: report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id),
     diagnosis: report.diagnosis[0]?.id,
+    console: result.stdout,
     evidence: report.criteria.flatMap(({ evidence }) => evidence).join('\n'),
   };
 }
@@ -41,6 +45,9 @@ describe.concurrent('a worker that', { timeout: 90_000 }, () => {
     });
     const [row] = await target.query<{ id: string }>('select id from pybase.extraction_jobs');
     expect(verdict.evidence).toContain(row?.id);
+    expect(verdict.console).toContain(
+      ` left      row ${row?.id} of pybase.extraction_jobs: the worker made it`,
+    );
     const [left, ...more] = await target.left();
     expect(left).toContain(row?.id);
     expect(more).toEqual([]);
