@@ -423,9 +423,9 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'let --worker start the worker itself, in the foreground: what consumes the queue is none of its processes (a daemon, a supervisor); or use --worker-stop and --worker-start'
         : 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
   }),
-  'orphan-children': () => ({
-    title: 'a part of the worker outlived it and went on writing',
-    evidence: [],
+  'orphan-children': ({ pids }) => ({
+    title: 'a part of the worker outlived it',
+    evidence: pids == null ? [] : [`still running when its main process had gone: pid ${pids}`],
     fix: 'tie children to the life of their parent (no detached processes), and fence their writes by the claim',
   }),
   'another-worker': () => ({

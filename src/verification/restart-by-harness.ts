@@ -161,14 +161,14 @@ const EXIT_INTERVAL_MS = 10;
 async function awaitExit(
   run: InFlight,
   thenKillAfterMs: number | 'grace' | null,
-  { life, connections, consumersBefore }: Struck,
+  { life, tree, connections, consumersBefore }: Struck,
   workers: HarnessWorkers,
   broker: BrokerWatch,
 ): Promise<boolean> {
   if (run.disarmed) return true;
   const { stopGraceMs } = run.settings.worker;
   const killAfterMs = thenKillAfterMs === 'grace' ? stopGraceMs : thenKillAfterMs;
-  let left = await awaitNobody(run, life, killAfterMs);
+  let left = await awaitNobody(run, { life, tree }, killAfterMs);
   if (left.length > 0 && killAfterMs !== null) {
     const pids = left.map((process) => process.pid);
     const fault = 'SIGKILL after the grace period';
@@ -187,7 +187,8 @@ async function awaitExit(
     const pids = left.map((process) => process.pid);
     record(run, { kind: 'worker:still-there', incarnation: life.incarnation, pids, connections: [] });
     workers.expectEnd(life);
-    return false;
+    // Who runs a worker sees its main process alone, and starts it again when that is gone.
+    return !isAmong(tree.main, left);
   }
   const consuming = await stillConsuming(run, consumersBefore);
   if (consuming.length > 0) {
@@ -219,20 +220,32 @@ async function stillConsuming(run: InFlight, before: ReadonlySet<string>): Promi
   return left;
 }
 
+function isAmong(wanted: ProcessInfo | null, processes: readonly ProcessInfo[]): boolean {
+  return processes.some(({ pid }) => pid === wanted?.pid);
+}
+
+/** Children may follow their parent a moment later. */
+const ORPHANS_FOLLOW_MS = 1_000;
+
 /**
  * Waits until nothing of the worker is left. Without a limit of its own it may take as long as the job in hand, and
- * the stop grace more.
+ * the stop grace more; children that do not follow their main process are not waited for.
  */
 async function awaitNobody(
   run: InFlight,
-  life: WorkerProcess,
+  { life, tree }: Pick<Struck, 'life' | 'tree'>,
   limitMs: number | null,
 ): Promise<readonly ProcessInfo[]> {
   let left: readonly ProcessInfo[] = [];
   let jobEndedAtMs: number | null = null;
+  let orphanedAtMs: number | null = null;
   await until(run, limitMs ?? run.settings.terminalTimeoutMs, EXIT_INTERVAL_MS, async () => {
     left = (await life.tree()).processes;
     if (left.length === 0) return true;
+    orphanedAtMs = isAmong(tree.main, left) ? null : (orphanedAtMs ?? performance.now());
+    if (limitMs === null && orphanedAtMs !== null && performance.now() - orphanedAtMs > ORPHANS_FOLLOW_MS) {
+      return true;
+    }
     const last = subjectChanges(run).at(-1);
     if (last?.values == null || isTerminal(last.values.state)) jobEndedAtMs ??= performance.now();
     const overdue =
