@@ -137,6 +137,7 @@ export interface FindingArguments {
   'backoff-unknown': { retries: number };
   'retry-counted-twice': { retry: number; step: number };
   'retried-too-early': { retry: number; waitedMs: number; leastMs: number };
+  'backoff-begun-anew': { retry: number; waitedMs: number; leastMs: number };
   'retry-never-came': { retry: number };
   'backoff-kept': { retries: number };
 

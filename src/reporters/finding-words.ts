@@ -204,6 +204,8 @@ const SENTENCES: Sentences = {
   'retry-counted-twice': ({ retry, step }) => `retry ${retry} was counted ${step} times`,
   'retried-too-early': ({ retry, waitedMs, leastMs }) =>
     `retry ${retry} came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} at the earliest were due`,
+  'backoff-begun-anew': ({ retry, waitedMs, leastMs }) =>
+    `the restart let the wait for retry ${retry} begin anew: it came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} were due`,
   'retry-never-came': ({ retry }) => `retry ${retry} never came`,
   'backoff-kept': ({ retries }) => `${count(retries, 'retry', 'retries')}, none before its time`,
 
