@@ -146,6 +146,9 @@ export const neverAcked: Diagnose = (subject) => {
   return { due: valuesOf(subject, 'still-in-queue')?.due ?? null };
 };
 
+export const queueLeftovers: Diagnose = ({ found }) =>
+  found('set-for-the-job') || found('lock-stands') ? {} : undefined;
+
 export const recoveryHitFinishedJobs: Diagnose = (subject) => {
   const touched = valuesOf(subject, 'ended-witness-touched');
   const { begun, struck, attribute } = subject.facts;

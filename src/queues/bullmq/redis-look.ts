@@ -2,6 +2,7 @@
 import type { Redis } from 'ioredis';
 
 import type { MessageState } from '../../core/event.ts';
+import type { OtherMessage } from './leftovers.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import { SEARCH_LIMIT } from '../limits.ts';
 import { number, text, textList } from '../redis/values.ts';
@@ -91,6 +92,46 @@ export async function lookRedis(client: Redis, keys: RedisKeys, id: string): Pro
     unfinished: lists.flat(),
     unfinishedComplete: lists.every((ids) => ids.length < SEARCH_LIMIT),
   };
+}
+
+/** The newest messages that wait or are delayed, the one named left out. */
+export async function readOtherMessages(
+  client: Redis,
+  keys: RedisKeys,
+  messageId: string,
+): Promise<readonly OtherMessage[]> {
+  const newest = SEARCH_LIMIT - 1;
+  const [delayed, waiting, prioritized] = await Promise.all([
+    client.zrevrange(keys.of('delayed'), 0, newest, 'WITHSCORES'),
+    client.lrange(keys.of('wait'), 0, newest),
+    client.zrevrange(keys.of('prioritized'), 0, newest),
+  ]);
+  const due = new Map<string, number | null>([...waiting, ...prioritized].map((id) => [id, null]));
+  for (let index = 0; index < delayed.length; index += 2) {
+    due.set(delayed[index] ?? '', Math.floor(Number(delayed[index + 1]) / DELAYED_SCORE_UNIT));
+  }
+  due.delete(messageId);
+  return Promise.all(
+    [...due].map(async ([id, dueAtEpochMs]) => {
+      const [name, data, addedAt, repeatKey, parentKey] = await client.hmget(
+        keys.message(id),
+        'name',
+        'data',
+        'timestamp',
+        'rjk',
+        'parentKey',
+      );
+      return {
+        id,
+        name: name ?? '',
+        data: data ?? '',
+        addedAtEpochMs: Number(addedAt ?? 0),
+        dueAtEpochMs,
+        repeating: repeatKey != null,
+        childOfMessage: parentKey === keys.message(messageId),
+      };
+    }),
+  );
 }
 
 interface Places {

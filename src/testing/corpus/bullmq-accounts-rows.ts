@@ -18,6 +18,14 @@ export const BULLMQ_ACCOUNTS_ROWS: readonly CorpusRow[] = [
     { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' },
     { setup: WITHOUT_ZONE },
   ),
+  brokenBullmq(
+    'clock-mixed UTC',
+    { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' },
+    {
+      setup: `${WITHOUT_ZONE};
+        do $$ begin execute format('alter database %I set timezone to %L', current_database(), 'America/New_York'); end $$`,
+    },
+  ),
   brokenBullmq('progress-reset', { failing: ['progress-monotonic'], diagnosis: 'progress-reset' }),
   brokenBullmq('progress-of-this-run', { failing: ['progress-monotonic'], diagnosis: 'progress-reset' }),
   brokenBullmq('reset-at-boot', {
@@ -29,5 +37,14 @@ export const BULLMQ_ACCOUNTS_ROWS: readonly CorpusRow[] = [
   brokenBullmq('backoff-lost', { failing: ['backoff-honoured'], diagnosis: 'backoff-lost' }),
   brokenBullmq('backoff-begun-anew', { failing: ['backoff-honoured'], diagnosis: 'backoff-lost' }),
   brokenBullmq('never-acked', { failing: ['queue-drained'], diagnosis: 'never-acked' }),
-  brokenBullmq('queue-leftovers', { failing: ['queue-drained'] }),
+  brokenBullmq('queue-leftovers', { failing: ['queue-drained'], diagnosis: 'queue-leftovers' }),
+  brokenBullmq('queue-leftovers-repeating', {
+    failing: ['queue-drained'],
+    diagnosis: 'queue-leftovers',
+  }),
+  brokenBullmq(
+    'queue-leftovers-lock',
+    { failing: ['queue-drained'], diagnosis: 'queue-leftovers' },
+    { backends: ['redis'] },
+  ),
 ].flat();
