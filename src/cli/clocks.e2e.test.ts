@@ -72,8 +72,6 @@ const PASSED = { exitCode: 0, notPassed: { 'backoff-honoured': 'skipped' }, diag
 describe.concurrent('an hour off', { timeout: 60_000 }, () => {
   test.for([
     ['redis', HOUR_MS],
-    ['redis', -HOUR_MS],
-    ['postgres', HOUR_MS],
     ['postgres', -HOUR_MS],
   ] as const)(
     '%s: a correct worker passes, %i ms from the database',
@@ -84,19 +82,16 @@ describe.concurrent('an hour off', { timeout: 60_000 }, () => {
     },
   );
 
-  test.for([HOUR_MS, -HOUR_MS])('… also where the program alone is, by %i ms', async (shiftMs, { open }) => {
+  test('… also where the program alone is', async ({ open }) => {
     const target = await open('redis');
-    expect(await verify(target, shiftMs, `NODE_OPTIONS= ${target.worker()}`)).toEqual(PASSED);
+    expect(await verify(target, HOUR_MS, `NODE_OPTIONS= ${target.worker()}`)).toEqual(PASSED);
   });
 
-  test.for([HOUR_MS, -HOUR_MS])(
-    'writes are attributed by their connections, %i ms',
-    async (shiftMs, { open }) => {
-      const target = await open('redis');
-      const worker = target.worker(built('fixtures/extraction-service/styles/own-name.js'));
-      expect(await verify(target, shiftMs, worker)).toEqual(PASSED);
-    },
-  );
+  test('writes are attributed by their connections', async ({ open }) => {
+    const target = await open('redis');
+    const worker = target.worker(built('fixtures/extraction-service/styles/own-name.js'));
+    expect(await verify(target, -HOUR_MS, worker)).toEqual(PASSED);
+  });
 
   test('a retry waits as long as by any clock', async ({ open }) => {
     const target = await open('postgres');
