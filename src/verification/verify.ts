@@ -25,6 +25,7 @@ import {
   checkObservation,
   countEffects,
   countRows,
+  lookForLeftovers,
   needsControl,
   runControl,
 } from './conclude.ts';
@@ -179,6 +180,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   }
   await inStep(run, 'results', async () => {
     await settle(inFlight, broker);
+    await lookForLeftovers(inFlight);
     await countRows(inFlight);
     await countEffects(inFlight);
     await checkObservation(inFlight);

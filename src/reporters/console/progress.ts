@@ -206,6 +206,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'rows:counted':
     case 'rows:not-counted':
     case 'broker:hidden':
+    case 'broker:leftovers':
     case 'presence:snapshot':
     case 'worker:processes':
     case 'operator:answered':
