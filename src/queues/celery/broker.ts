@@ -14,6 +14,8 @@ export interface BrokerLook {
   /** When it was delivered; `null`: not told. */
   readonly deliveredAtMs: number | null;
   readonly messages: number | null;
+  /** How often the task has put itself back, as the message tells; `null`: not told. */
+  readonly retries: number | null;
 }
 
 export interface Consumer extends Connection {

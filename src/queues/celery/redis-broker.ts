@@ -103,6 +103,7 @@ class RedisBroker implements CeleryBroker {
       etaMs: Number.isNaN(eta) ? null : Math.round(eta + at),
       deliveredAtMs: current?.deliveredEpochMs == null ? null : current.deliveredEpochMs + at,
       messages: count(reading, message, sent),
+      retries: current?.message.retries ?? null,
     };
   }
 
