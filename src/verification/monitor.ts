@@ -1,4 +1,6 @@
 /** Step 6: from the restart to the end of the job, or to the time-out. */
+import { isHeldByAnother } from '../core/redelivery.ts';
+import { restartFacts } from '../core/restart.ts';
 import type { BrokerWatch } from './broker-watch.ts';
 import { hasEnded, record, waitFor, type InFlight } from './context.ts';
 
@@ -11,10 +13,18 @@ const NOBODY_LEFT_GRACE_MS = 2_000;
 export async function monitor(run: InFlight, broker: BrokerWatch): Promise<boolean> {
   const timeoutMs = await terminalTimeout(run);
   const startedAtMs = run.recorder.now();
-  const end = await waitFor(run, timeoutMs, () => {
+  const over = () => {
     if (hasEnded(run, run.subject.id)) return 'ended' as const;
     return nobodyLeft(run) ? ('nobody' as const) : undefined;
-  });
+  };
+  const raised = timeoutMs > run.settings.terminalTimeoutMs;
+  const seen = await waitFor(
+    run,
+    timeoutMs,
+    () => over() ?? (raised && isHandedOut(run) ? 'handed-out' : undefined),
+  );
+  // The broker's own time was what it was raised for: once a living worker has the job, the setting counts.
+  const end = seen === 'handed-out' ? await waitFor(run, run.settings.terminalTimeoutMs, over) : seen;
   if (end === 'nobody') {
     await waitFor(run, NOBODY_LEFT_GRACE_MS, () => undefined);
     record(run, { kind: 'note', code: 'nobody-left', text: 'no worker is left that could take the job up' });
@@ -42,6 +52,12 @@ async function terminalTimeout(run: InFlight): Promise<number> {
     reason: estimate.because,
   });
   return wantedMs;
+}
+
+function isHandedOut(run: InFlight): boolean {
+  const snapshot = run.recorder.latest('broker:snapshot');
+  if (snapshot === undefined || snapshot.job !== run.subject.id) return false;
+  return isHeldByAnother(restartFacts(run.recorder.history()), snapshot);
 }
 
 /** The last worker that the harness started has ended by itself. */

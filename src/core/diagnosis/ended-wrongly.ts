@@ -51,6 +51,8 @@ export const failedAtBoot: Diagnose = (subject) => {
   if (terminal?.values?.state !== 'failed') return undefined;
   const incarnation = subject.facts.attribute(terminal)?.incarnation ?? null;
   if (incarnation === null || incarnation <= struck) return undefined;
+  // Put into a row of its own, or out of retries: that is told of by itself.
+  if (subject.found('further-rows') || subject.found('retries-burnt')) return undefined;
   const worked = takeOver !== undefined && takeOver.version.seq <= terminal.seq;
   const wrong =
     endThatWasLeft(subject) !== undefined ||
