@@ -472,6 +472,16 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: 'let a pick-up write something of its own to the row (a task id, an owner, started_at, progress) and name its column in jobs.columns',
   }),
+  'status-not-mapped': ({ status }) => ({
+    title: `what the status ${status === undefined ? 'of the row' : JSON.stringify(status)} means is not configured`,
+    evidence: [],
+    fix: 'add the word to the state that it means: pending, processing, completed, failed or cancelled in jobs.statuses of the config file',
+  }),
+  'effects-unknown': () => ({
+    title: 'whether the files were processed is not known',
+    evidence: [],
+    fix: 'configure effects.sql, which counts what each file left behind (docs/configuration.md): it settles whether the work was done',
+  }),
   'expected-end-unknown': () => ({
     title: 'how the job ends without a restart is not known',
     evidence: [],

@@ -1,65 +1,84 @@
 /**
- * The corpus: broken workers that must be found out, and correct ones that must not be flagged.
+ * The corpus: broken workers that must be found out, and correct ones that must not be flagged. Every row is run with
+ * the trigger and once more under polling.
  *
  *   npm run corpus                       all rows; writes docs/detection.md
- *   npm run corpus -- never graceful     the rows whose name, worker or scenario contains one of the words
+ *   npm run corpus -- never graceful     the rows whose name, target, worker or scenario contains one of the words
+ *   npm run corpus -- --runs 3           everything three times; tells each cell that is not always the same
+ *   npm run corpus -- --no-poll          with the trigger alone
+ *   npm run corpus -- --observe poll     under polling alone
  *   npm run corpus -- --lanes 1 --keep   one after the other; the runs' folders stay, for a look at their journals
- *   npm run corpus -- --observe poll     the same rows without the trigger
  *
  * To add a row: write the worker into `fixtures/broken-workers/<queue>/<defect>.ts` (the reference with one thing
- * wrong) and a line into `corpus/<queue>-rows.ts`. To add a kind of queue: its name in `TargetKind` (corpus/row.ts),
- * its schema and shared configuration in `TARGETS` (corpus/targets.ts), its rows in `ROWS` (corpus/rows.ts).
+ * wrong), list it in `fixtures/broken-workers/defects` (BullMQ), and add a line to `corpus/<queue>-*-rows.ts`. To add a
+ * kind of queue: its name in `TargetKind` (corpus/row.ts), its schema and shared configuration in `TARGETS`
+ * (corpus/targets.ts), its rows in `ROWS` (corpus/rows.ts).
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { differences } from './corpus/differences.ts';
+import type { Observed } from './corpus/judge-row.ts';
 import { inLanes } from './corpus/lanes.ts';
 import { renderMatrix } from './corpus/matrix.ts';
-import { makeTemplate, runRow, type RowResult } from './corpus/run-row.ts';
+import { makeTemplates, runRow, type RowResult } from './corpus/run-row.ts';
 import { ROWS } from './corpus/rows.ts';
-import { startTestPostgres } from './servers.ts';
+import { TARGETS } from './corpus/targets.ts';
+import { REDIS_SERVER, startTestPostgres, startTestRedis } from './servers.ts';
 
 const { values, positionals: words } = parseArgs({
   allowPositionals: true,
   options: {
     lanes: { type: 'string', default: '2' },
+    runs: { type: 'string', default: '1' },
+    'no-poll': { type: 'boolean', default: false },
     observe: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 });
 const rows = ROWS.filter(
-  ({ name, worker, scenario }) =>
-    words.length === 0 || words.some((word) => `${name} ${worker} ${scenario}`.includes(word)),
-);
+  ({ name, target, worker, scenario }) =>
+    words.length === 0 || words.some((word) => `${name} ${target} ${worker} ${scenario}`.includes(word)),
+).filter(({ target }) => REDIS_SERVER !== null || !TARGETS[target].needsRedis);
+const ways: readonly Observed[] =
+  values.observe === 'poll' ? ['poll'] : values['no-poll'] ? ['trigger'] : ['trigger', 'poll'];
+const cells = Array.from({ length: Number(values.runs) }, (_, run) =>
+  rows.flatMap((row) => ways.map((observe) => ({ row, observe, run }))),
+).flat();
+
 const outputDir = await mkdtemp(join(tmpdir(), 'vr-corpus-'));
 const server = await startTestPostgres();
+const redis = rows.some(({ target }) => TARGETS[target].needsRedis) ? await startTestRedis() : null;
 try {
-  for (const target of new Set(rows.map((row) => row.target))) await makeTemplate(server, target);
-  const results = await inLanes(rows, Number(values.lanes), async (row) => {
-    const observe = values.observe === 'poll' ? { observe: 'poll' as const } : {};
-    const result = await runRow(row, { server, outputDir, ...observe });
+  await makeTemplates(
+    server,
+    rows.map(({ target }) => target),
+  );
+  const results = await inLanes(cells, Number(values.lanes), async ({ row, observe, run }) => {
+    const result = await runRow(row, { server, redis, outputDir, observe });
     console.log(describe(result));
-    return result;
+    return { run, result };
   });
-  const missed = results.filter(({ misses }) => misses.length > 0);
-  console.log(`${results.length - missed.length} of ${results.length} as expected`);
-  const matrix = renderMatrix(results);
-  if (words.length === 0 && values.observe === undefined) {
-    const docs = join(import.meta.dirname, '../../docs');
-    await mkdir(docs, { recursive: true });
-    await writeFile(join(docs, 'detection.md'), matrix);
+  const all = results.map(({ result }) => result);
+  const missed = all.filter(({ misses }) => misses.length > 0);
+  const differing = differences(all);
+  console.log(`${all.length - missed.length} of ${all.length} as expected`);
+  for (const line of differing) console.log(`DIFFERS ${line}`);
+  const matrix = renderMatrix(results.filter(({ run }) => run === 0).map(({ result }) => result));
+  if (words.length === 0 && ways.length === 2 && REDIS_SERVER !== null) {
+    await writeFile(join(import.meta.dirname, '../../docs/detection.md'), matrix);
   } else console.log(matrix);
-  if (missed.length > 0) process.exitCode = 1;
+  if (missed.length > 0 || differing.length > 0) process.exitCode = 1;
 } finally {
-  await server.stop();
+  await Promise.all([server.stop(), redis?.stop()]);
   if (values.keep) console.log(`journals: ${outputDir}`);
   else await rm(outputDir, { recursive: true });
 }
 
-function describe({ row, report, failed, diagnoses, script, misses, ms }: RowResult): string {
+function describe({ row, observed, report, failed, diagnoses, script, misses, ms }: RowResult): string {
   const mark = misses.length === 0 ? 'ok  ' : 'MISS';
   const found = `${report.verdict} [${failed.join(' ')}] {${diagnoses.join(' ')}} script: ${script}`;
   const why = misses.length === 0 ? '' : `\n     ${misses.join('; ')}; ${report.runId}`;
-  return `${mark} ${row.name} ${row.scenario}@${row.strikeAt} ${(ms / 1000).toFixed(1)} s: ${found}${why}`;
+  return `${mark} ${row.target} ${row.name} ${row.scenario}@${row.strikeAt} ${observed} ${(ms / 1000).toFixed(1)} s: ${found}${why}`;
 }

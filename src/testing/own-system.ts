@@ -41,7 +41,7 @@ export interface OwnTarget {
 export const EXTRACTION_WORKER = built('fixtures/extraction-service/worker.js');
 
 export function brokenWorker(defect: string): string {
-  return built(`fixtures/broken-workers/${defect}.js`);
+  return built(`fixtures/broken-workers/bullmq/${defect}.js`);
 }
 
 export async function startOwnSystem(): Promise<OwnSystem> {

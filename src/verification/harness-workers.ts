@@ -5,6 +5,7 @@ import { environmentError } from '../core/errors.ts';
 import { databaseConnections } from '../workers/presence.ts';
 import { startWorkerProcess, type WorkerProcess } from '../workers/process-worker.ts';
 import { record, until, type Connected } from './context.ts';
+import { refusedServer } from './refused-connection.ts';
 import { withProcesses } from './holders.ts';
 
 /** How often the broker is asked whether the new worker is connected. */
@@ -122,22 +123,29 @@ export class HarnessWorkers implements AsyncDisposable {
       lines.length === 0
         ? 'it printed nothing'
         : `its last lines:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+    const refused = refusedServer(lines);
+    const elsewhere =
+      refused === undefined
+        ? undefined
+        : `nothing listens at ${refused}, where the worker connects to: give it the servers of the run (worker.env in the config file, or its own settings)`;
     if (exit !== null) {
       const how = exit.signal ?? `exit code ${exit.exitCode}`;
       throw environmentError(
         'worker-exited',
         `the worker ended at once (${how}); ${said}`,
-        exit.exitCode === 127
-          ? 'correct the command in --worker: the shell does not know it'
-          : `start it by hand to see what it needs: ${this.#run.redact(this.#command)}`,
+        elsewhere ??
+          (exit.exitCode === 127
+            ? 'correct the command in --worker: the shell does not know it'
+            : `start it by hand to see what it needs: ${this.#run.redact(this.#command)}`),
       );
     }
     throw environmentError(
       'worker-not-ready',
       `the worker did not become ready within ${timeoutMs / 1000} s; ${said}`,
-      this.#run.settings.worker.readyPattern === null
-        ? `let it consume the queue ${this.#run.queue.queueName}, or name the line that says it is ready with --worker-ready <regex>`
-        : 'correct --worker-ready, or raise --processing-timeout',
+      elsewhere ??
+        (this.#run.settings.worker.readyPattern === null
+          ? `let it consume the queue ${this.#run.queue.queueName}, or name the line that says it is ready with --worker-ready <regex>`
+          : 'correct --worker-ready, or raise --processing-timeout'),
     );
   }
 

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SCENARIOS, type ScenarioName } from '../core/scenario.ts';
 import { ROWS } from '../testing/corpus/rows.ts';
 import type { CorpusRow } from '../testing/corpus/row.ts';
-import { makeTemplate, runRow } from '../testing/corpus/run-row.ts';
+import { makeTemplates, runRow } from '../testing/corpus/run-row.ts';
 import { builtWorker } from '../testing/corpus/targets.ts';
 import { startTestPostgres, type TestPostgres } from '../testing/servers.ts';
 
@@ -19,7 +19,7 @@ let outputDir: string;
 beforeAll(async () => {
   outputDir = await mkdtemp(join(tmpdir(), 'vr-table-queue-'));
   server = await startTestPostgres();
-  await makeTemplate(server, 'table');
+  await makeTemplates(server, ['table']);
 });
 
 afterAll(async () => {
@@ -36,7 +36,12 @@ function reference(changes: Partial<CorpusRow>): CorpusRow {
 it.concurrent.each(Object.keys(SCENARIOS) as ScenarioName[])(
   'proves nothing with its fault disarmed: %s',
   async (scenario) => {
-    const { report } = await runRow(reference({ scenario }), { server, outputDir, disarmed: true });
+    const { report } = await runRow(reference({ scenario }), {
+      server,
+      redis: null,
+      outputDir,
+      disarmed: true,
+    });
     expect(report.verdict).toBe('inconclusive');
     expect(report.criteria).toContainEqual(
       expect.objectContaining({ id: 'restart-observed', status: 'inconclusive' }),
@@ -47,6 +52,7 @@ it.concurrent.each(Object.keys(SCENARIOS) as ScenarioName[])(
 it('names a second worker on the table that nobody told of, and never passes on its account', async () => {
   const { report, events } = await runRow(reference({ flags: ['--poll-ms', '2000'] }), {
     server,
+    redis: null,
     outputDir,
     beside: startUnknownWorker,
   });
@@ -60,7 +66,7 @@ it('knows a worker that gives its connections a name of their own', async () => 
     worker: 'table-service/styles/own-name',
     config: { worker: { readyPattern: undefined } },
   });
-  const { report, events } = await runRow(row, { server, outputDir });
+  const { report, events } = await runRow(row, { server, redis: null, outputDir });
   const writers = events.flatMap((event) =>
     event.kind === 'row:version' && event.writer !== undefined ? [event.writer.applicationName] : [],
   );

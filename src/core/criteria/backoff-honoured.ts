@@ -9,9 +9,9 @@
  * What it cannot see: how long the wait should be, unless the settings say so (`retries`); then it is skipped. Under
  * polling, the moment of a write; so there it is lenient.
  */
-import { isTerminal } from '../event.ts';
+import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first, last, rowBefore, type History, type RowVersion } from '../history.ts';
+import { first, last, type History, type RowVersion } from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { kindOfWrite } from '../take-over.ts';
@@ -67,25 +67,28 @@ interface Wait {
 
 function waitsOf(changes: readonly RowVersion[]): readonly Wait[] {
   const waits: Wait[] = [];
-  for (const [index, version] of changes.entries()) {
+  // From the end, so that what comes next is known: the next pick-up, or the end of the job.
+  let next: RowVersion | undefined;
+  for (let index = changes.length - 1; index > 0; index -= 1) {
+    const version = changes[index];
     const before = changes[index - 1]?.values;
+    if (version === undefined) continue;
     const { values } = version;
-    if (before?.retryCount == null || values?.retryCount == null) continue;
-    const step = values.retryCount - before.retryCount;
-    if (step <= 0 || isTerminal(values.state) || isPickUp(version, changes)) continue;
-    const next = changes.slice(index + 1).find((later) => isPickUp(later, changes) || hasEnded(later));
+    const step = (values?.retryCount ?? 0) - (before?.retryCount ?? 0);
+    const counted = before?.retryCount != null && values?.retryCount != null && step > 0;
+    const ends = hasEnded(version);
     // A job that ended while it waited (it was cancelled, it was given up) waits for nothing any more.
-    if (next !== undefined && hasEnded(next)) continue;
-    const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
-    waits.push({ retry: values.retryCount, waitedMs, step });
+    if (counted && !ends && !isPickUp(values, before) && (next === undefined || !hasEnded(next))) {
+      const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
+      waits.push({ retry: values.retryCount, waitedMs, step });
+    }
+    if (ends || isPickUp(values, before)) next = version;
   }
-  return waits;
+  return waits.toReversed();
 }
 
 /** Taken up: claimed anew, or its status put to work again. A status that says "waits for its retry" is none. */
-function isPickUp(version: RowVersion, changes: readonly RowVersion[]): boolean {
-  const { values } = version;
-  const before = rowBefore(changes, version.seq);
+function isPickUp(values: RowValues | null, before: RowValues | null | undefined): boolean {
   if (values?.state !== 'processing' || before == null) return false;
   const claimed = values.taskId != null && values.taskId !== before.taskId;
   const raised = (values.retryCount ?? 0) > (before.retryCount ?? 0);

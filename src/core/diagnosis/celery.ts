@@ -25,7 +25,9 @@ function brokerNow({ facts }: Case): BrokerSnapshot | undefined {
 
 /** What the workers have told, the newest word on each. */
 function toldBy({ facts }: Case): QueueFacts {
-  return Object.assign({}, ...facts.snapshots.map((snapshot) => snapshot.facts ?? {})) as QueueFacts;
+  const told: Record<string, QueueFacts[string]> = {};
+  for (const snapshot of facts.snapshots) Object.assign(told, snapshot.facts);
+  return told;
 }
 
 function saidByWorker({ history }: Case, pattern: RegExp): string | undefined {

@@ -67,6 +67,7 @@ export const DIAGNOSES = {
   'resumed-as-new-job': unaccounted.resumedAsNewJob,
   'children-enqueued-twice': unaccounted.childrenEnqueuedTwice,
   'recovered-twice': either(unaccounted.recoveredTwice, claims.resumedTwice),
+  'status-not-mapped': vacuous.statusNotMapped,
   'ended-before-restart': vacuous.endedBeforeRestart,
   'not-in-flight': vacuous.notInFlight,
   'died-before-strike': vacuous.diedBeforeStrike,
@@ -79,6 +80,7 @@ export const DIAGNOSES = {
   'hold-hurt': vacuous.holdHurt,
   'writers-unknown': vacuous.writersUnknown,
   'work-not-shown': vacuous.workNotShown,
+  'effects-unknown': vacuous.effectsUnknown,
   'expected-end-unknown': vacuous.expectedEndUnknown,
 } as const satisfies Record<string, Diagnose>;
 

@@ -14,7 +14,8 @@ import { loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
-function isLost({ facts, has }: Case): boolean {
+function isLost({ facts, has, found }: Case): boolean {
+  if (found('status-not-mapped')) return false;
   if (facts.gone === undefined || !facts.inFlight || !facts.observedToEnd) return false;
   // A row that was deleted has its own cause: nobody can work on it.
   if (rowBefore(facts.versions) === null) return false;

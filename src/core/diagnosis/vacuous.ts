@@ -1,4 +1,5 @@
 /** Why a run proves nothing, and what would. */
+import { unmappedStatus } from '../history.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** A worker that drains exits as soon as its job has ended; one that is killed afterwards lives on for a while. */
@@ -50,7 +51,8 @@ export const diedBeforeStrike: Diagnose = ({ found, facts, history }) => {
   };
 };
 
-export const orphanChildren: Diagnose = ({ found }) => (found('write-after-gone') ? {} : undefined);
+export const orphanChildren: Diagnose = ({ found }) =>
+  found('write-after-gone') || found('written-undelivered') ? {} : undefined;
 
 export const anotherWorker: Diagnose = ({ found }) => (found('holder-not-struck') ? {} : undefined);
 
@@ -65,6 +67,17 @@ export const writersUnknown: Diagnose = ({ found, history }) => {
 /** The row shows too little to tell work from tidying up. */
 export const workNotShown: Diagnose = ({ found }) =>
   found('ended-without-work-shown') || found('only-touched') ? {} : undefined;
+
+/** Whether the files were done cannot be told from the row. */
+export const effectsUnknown: Diagnose = ({ found }) => (found('ended-too-soon') ? {} : undefined);
+
+/** The table has a word that no mapping knows: until it does, an end may look like work, and work like nothing. */
+export const statusNotMapped: Diagnose = ({ found, facts }) => {
+  if (!found('status-not-mapped') && !found('ended-before-strike') && !found('not-in-flight'))
+    return undefined;
+  const status = facts.changes.map(({ values }) => unmappedStatus(values)).find((word) => word !== undefined);
+  return status === undefined ? undefined : { status };
+};
 
 export const holdHurt: Diagnose = ({ found }) =>
   found('hold-hurt') || found('hold-broken') ? {} : undefined;

@@ -1,61 +1,140 @@
 /** The detection matrix as Markdown: what each worker was found guilty of, beside what a hand-written script would have said. */
-import { isCorrect, type CorpusRow } from './row.ts';
+import { isCorrect, type CorpusRow, type TargetKind } from './row.ts';
 import type { RowResult } from './run-row.ts';
+import { TARGETS, type CorpusTarget } from './targets.ts';
+import { WAITING } from './waiting.ts';
 
+type Family = CorpusTarget['family'];
+
+const FAMILIES: Readonly<Record<Family, string>> = {
+  table: 'a job table that is its own queue',
+  bullmq: 'BullMQ',
+};
+
+/** @param results one for each row and each way to observe */
 export function renderMatrix(results: readonly RowResult[]): string {
-  const broken = results.filter(({ row }) => !isCorrect(row));
-  const correct = results.filter(({ row }) => isCorrect(row));
   return [
     '# Detection',
     '',
     'Made by `npm run corpus`. Every worker is the reference worker of its queue with one thing wrong, or a correct one of',
-    'another style; each run is a real one, with a real kill. The last column is what the checks of a hand-written script',
-    '(the row is looked at once a second after the restart: is it there, has it ended in time?) would have said of the same run.',
+    'another style; each run is a real one, with a real kill. A cell gives the verdict, the criteria that failed and the',
+    'diagnoses, the nearest one first. *Under polling* is the same row without the trigger (`--observe poll`): it may be',
+    'unable to see what happened, and then says so (inconclusive); it may never call a broken worker sound or a sound one',
+    'broken. The last column is what the checks of a hand-written script (the row is looked at once a second after the',
+    'restart: is it there, has it ended in time?) would have said of the run with the trigger.',
     '',
-    summary(broken, correct),
+    ...summary(results),
     '',
-    '## Broken workers',
+    ...(Object.keys(FAMILIES) as Family[]).flatMap((family) => {
+      const own = results.filter(({ row }) => TARGETS[row.target].family === family);
+      return [
+        ...section(`Broken workers of ${FAMILIES[family]}`, own, (row) => !isCorrect(row)),
+        ...section(`Correct workers of ${FAMILIES[family]}`, own, isCorrect),
+      ];
+    }),
+    '## Not shown yet on BullMQ',
     '',
-    ...table(broken),
+    'Kinds of defect that a BullMQ worker can have and that none of the scenarios of this version brings to light.',
     '',
-    '## Correct workers',
-    '',
-    ...table(correct),
+    '| defect | needs | why |',
+    '|---|---|---|',
+    ...WAITING.map(({ defect, needs, why }) => tableLine([`\`${defect}\``, needs, why])),
     '',
   ].join('\n');
 }
 
-function summary(broken: readonly RowResult[], correct: readonly RowResult[]): string {
+function summary(results: readonly RowResult[]): readonly string[] {
+  const seen = results.filter(({ observed }) => observed === 'trigger');
+  const polled = results.filter(({ observed }) => observed === 'poll');
+  const broken = seen.filter(({ row }) => !isCorrect(row));
+  const correct = seen.filter(({ row }) => isCorrect(row));
   const caught = broken.filter(({ misses }) => misses.length === 0).length;
   const byScript = broken.filter(({ script }) => script === 'row gone' || script === 'not ended').length;
   const wrong = correct.filter(({ misses }) => misses.length > 0).length;
-  return `${caught} of ${broken.length} defects told as they should be, ${byScript} of them by the script's checks; ${wrong} of ${correct.length} runs of correct workers misjudged.`;
-}
-
-function table(results: readonly RowResult[]): readonly string[] {
+  const pollBroken = polled.filter(({ row }) => !isCorrect(row));
+  const count = (verdict: string): number =>
+    pollBroken.filter(({ report }) => report.verdict === verdict).length;
+  const falseAlarms = polled.filter(({ row, misses }) => isCorrect(row) && misses.length > 0).length;
   return [
-    '| worker | queue | scenario | strike | verdict | failing criteria | diagnosis | a script |',
-    '|---|---|---|---|---|---|---|---|',
-    ...results.map(line),
+    `- ${caught} of ${broken.length} runs of broken workers told as they should be, ${byScript} of them by the script's checks; ${wrong} of ${correct.length} runs of correct workers misjudged.`,
+    ...(polled.length === 0
+      ? []
+      : [
+          `- Under polling: of ${pollBroken.length} runs of broken workers ${count('failed')} failed, ${count('inconclusive')} inconclusive, ${count('passed')} passed; ${falseAlarms} of ${polled.length - pollBroken.length} runs of correct workers misjudged.`,
+        ]),
   ];
 }
 
-function line(result: RowResult): string {
-  const { row, report, failed, diagnoses, script, misses } = result;
-  const cells = [
+function section(
+  title: string,
+  results: readonly RowResult[],
+  belongs: (row: CorpusRow) => boolean,
+): readonly string[] {
+  const own = results.filter(({ row }) => belongs(row));
+  if (own.length === 0) return [];
+  const names = [...new Set(own.map(({ row }) => row.name))];
+  const targets = [...new Set(results.map(({ row }) => row.target))];
+  const heads = [
+    'worker',
+    'scenario',
+    'strike',
+    ...targets.map((target) => TARGETS[target].title),
+    'under polling',
+    'a script',
+  ];
+  return [
+    `## ${title}`,
+    '',
+    tableLine(heads),
+    `|${'---|'.repeat(heads.length)}`,
+    ...names.map((name) =>
+      renderLine(
+        own.filter(({ row }) => row.name === name),
+        targets,
+      ),
+    ),
+    '',
+  ];
+}
+
+function renderLine(line: readonly RowResult[], targets: readonly TargetKind[]): string {
+  const row = line[0]?.row;
+  if (row === undefined) return '';
+  const of = (observed: string) => line.filter((result) => result.observed === observed);
+  return tableLine([
     `\`${row.name}\`: ${row.note}`,
-    row.target,
     row.scenario,
     row.strikeAt,
-    misses.length === 0 ? report.verdict : `**${report.verdict}** (${misses.join('; ')})`,
-    failed.join(', '),
-    orderDiagnoses(row, diagnoses).join(', '),
-    script,
-  ];
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+    ...targets.map((target) => cell(of('trigger').find((result) => result.row.target === target))),
+    alike(of('poll'), cell),
+    alike(of('trigger'), ({ script }) => script),
+  ]);
+}
+
+/** What is the same on every backend is said once. */
+function alike(results: readonly RowResult[], say: (result: RowResult) => string): string {
+  const said = new Set(results.map(say));
+  return said.size <= 1
+    ? ([...said][0] ?? '')
+    : results.map((result) => `${TARGETS[result.row.target].title}: ${say(result)}`).join('; ');
+}
+
+function cell(result: RowResult | undefined): string {
+  if (result === undefined) return 'not run';
+  const { row, report, failed, diagnoses, misses } = result;
+  const found = [
+    ...(failed.length === 0 ? [] : [failed.join(', ')]),
+    ...(diagnoses.length === 0 ? [] : [`→ ${orderDiagnoses(row, diagnoses).join(', ')}`]),
+  ].join(' ');
+  const verdict = misses.length === 0 ? report.verdict : `**${report.verdict}** (${misses.join('; ')})`;
+  return found === '' ? verdict : `${verdict}: ${found}`;
 }
 
 /** The expected one first: the others say what else follows from it. */
 function orderDiagnoses({ expect }: CorpusRow, diagnoses: readonly string[]): readonly string[] {
   return [...diagnoses].sort((a, b) => Number(b === expect.diagnosis) - Number(a === expect.diagnosis));
+}
+
+function tableLine(cells: readonly string[]): string {
+  return `| ${cells.map((text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 }

@@ -2,24 +2,24 @@
 import type { UserConfig } from '../../config/define-config.ts';
 import type { KnownCriterionId } from '../../core/criterion-ids.ts';
 import type { DiagnosisId } from '../../core/diagnosis/index.ts';
-import type { KnownScenarioName } from '../../core/scenario-names.ts';
 import type { Verdict } from '../../core/verdict.ts';
 
 /** What the workers of a kind need around them. `targets.ts` has one for each kind. */
-export type TargetKind = 'table';
+export type TargetKind = 'table' | 'bullmq-redis' | 'bullmq-postgres';
 
 export interface CorpusRow {
-  /** The row's name in the matrix, unique. */
+  /** The row's name in the matrix; with the target it is unique. */
   readonly name: string;
   readonly target: TargetKind;
   /** The worker's script in `fixtures/`, without its ending. */
   readonly worker: string;
-  readonly scenario: KnownScenarioName;
+  /** A built-in one, or one that `config` makes. */
+  readonly scenario: string;
   /** As in `--strike-at`. */
   readonly strikeAt: string;
   /** Further flags of the worker; they come after the target's own, so they win. */
   readonly flags?: readonly string[];
-  /** Further configuration; its sections are merged into the target's own. */
+  /** Further configuration; it is laid over the target's own. */
   readonly config?: UserConfig;
   /** SQL before the run, in the row's own database. */
   readonly setup?: string;

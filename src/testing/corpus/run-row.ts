@@ -1,19 +1,22 @@
-/** Runs one row of the corpus: a database of its own, one verification, and what the hand-written script would have said. */
+/** Runs one row of the corpus: a database and a queue of its own, one verification, and what the hand-written script would have said. */
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import type { UserConfig } from '../../config/define-config.ts';
 import { loadSettings } from '../../config/load.ts';
+import { mergeConfigs } from '../../config/merge-configs.ts';
 import type { Event } from '../../core/event.ts';
 import { createHistory } from '../../core/history.ts';
 import type { Report } from '../../core/report.ts';
 import { verify } from '../../verification/verify.ts';
-import type { TestPostgres } from '../servers.ts';
-import type { CorpusRow } from './row.ts';
+import type { TestPostgres, TestServer } from '../servers.ts';
+import { missesOf, type Observed } from './judge-row.ts';
+import type { CorpusRow, TargetKind } from './row.ts';
 import { scriptSays } from './script-says.ts';
-import { builtWorker, TARGETS } from './targets.ts';
+import { builtWorker, TARGETS, type RunPlace } from './targets.ts';
 
 export interface RowResult {
   readonly row: CorpusRow;
+  readonly observed: Observed;
   readonly report: Report;
   readonly failed: readonly string[];
   readonly diagnoses: readonly string[];
@@ -36,8 +39,11 @@ const SHARED: UserConfig = {
 
 export interface CorpusPlace {
   readonly server: TestPostgres;
+  /** `null`: none is here, and rows that need one cannot run. */
+  readonly redis: TestServer | null;
   readonly outputDir: string;
-  readonly observe?: 'trigger' | 'poll';
+  /** `trigger` if absent. */
+  readonly observe?: Observed;
   /** Leaves the fault out. */
   readonly disarmed?: boolean;
   /** Something that goes on beside the run, with the database that it is about. */
@@ -46,18 +52,20 @@ export interface CorpusPlace {
 
 export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowResult> {
   const startedMs = performance.now();
-  const database = `corpus_${row.target}_${randomBytes(4).toString('hex')}`;
+  const observed = place.observe ?? 'trigger';
+  const database = `corpus_${randomBytes(6).toString('hex')}`;
   await administer(place.server.url, `create database ${database} template ${templateOf(row.target)}`);
   const url = place.server.urlOf(database);
   let neighbour: AsyncDisposable | undefined;
   try {
     if (row.setup !== undefined) await administer(url, row.setup);
+    const own: RunPlace = { queueName: database, redisUrl: place.redis?.url ?? '' };
     const settings = await loadSettings({
       flags: {},
       env: {},
       cwd: process.cwd(),
       isTTY: false,
-      demo: configOf(row, url, place),
+      demo: mergeConfigs(configOf(row, own, url), { outputDir: place.outputDir, observe: observed }),
     });
     const events: Event[] = [];
     neighbour = await place.beside?.(url);
@@ -69,73 +77,59 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
     const failed = report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id);
     const diagnoses = report.diagnoses.map(({ id }) => id);
     const script = scriptSays(createHistory(events));
-    const misses = problem === null ? missesOf(row, report, failed, diagnoses) : [problem.message];
-    return { row, report, failed, diagnoses, script, misses, events, ms: performance.now() - startedMs };
+    const found = { verdict: report.verdict, failed, diagnoses };
+    const misses = problem === null ? missesOf(row, found, observed) : [problem.message];
+    return {
+      row,
+      observed,
+      report,
+      failed,
+      diagnoses,
+      script,
+      misses,
+      events,
+      ms: performance.now() - startedMs,
+    };
   } finally {
     await neighbour?.[Symbol.asyncDispose]();
     await administer(place.server.url, `drop database ${database} with (force)`);
   }
 }
 
-/** Makes the database that the runs of a target get copies of. */
-export async function makeTemplate(server: TestPostgres, target: CorpusRow['target']): Promise<void> {
-  await administer(server.url, `create database ${templateOf(target)}`);
-  await administer(server.urlOf(templateOf(target)), await TARGETS[target].schema());
+/** Makes the databases that the runs of these targets get copies of. */
+export async function makeTemplates(server: TestPostgres, targets: Iterable<TargetKind>): Promise<void> {
+  for (const target of new Set(targets)) {
+    await administer(server.url, `create database ${templateOf(target)}`);
+    await withClient(server.urlOf(templateOf(target)), TARGETS[target].fill);
+  }
 }
 
-function templateOf(target: CorpusRow['target']): string {
-  return `corpus_${target}`;
+function templateOf(target: TargetKind): string {
+  return `template_${target.replaceAll('-', '_')}`;
 }
 
 async function administer(url: string, sql: string): Promise<void> {
+  await withClient(url, (client) => client.query(sql));
+}
+
+async function withClient(url: string, use: (client: Client) => Promise<unknown>): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query(sql);
+    await use(client);
   } finally {
     await client.end();
   }
 }
 
-function configOf(row: CorpusRow, url: string, place: CorpusPlace): UserConfig {
+function configOf(row: CorpusRow, place: RunPlace, url: string): UserConfig {
   const target = TARGETS[row.target];
-  const flags = [...target.flags, ...(row.flags ?? [])].join(' ');
-  const sections = [SHARED, target.config, row.config ?? {}];
-  return {
-    ...Object.assign({}, ...sections),
+  const flags = [...target.flags(place), ...(row.flags ?? [])].join(' ');
+  const command = `exec '${process.execPath}' '${builtWorker(row.worker)}' ${flags}`;
+  return mergeConfigs(SHARED, target.config(place), row.config ?? {}, {
     scenario: row.scenario,
     strikeAt: row.strikeAt,
-    outputDir: place.outputDir,
-    ...(place.observe === undefined ? {} : { observe: place.observe }),
     database: { url },
-    jobs: {
-      ...target.config.jobs,
-      ...row.config?.jobs,
-      columns: { ...target.config.jobs?.columns, ...row.config?.jobs?.columns },
-    },
-    worker: {
-      ...target.config.worker,
-      ...row.config?.worker,
-      command: `exec '${process.execPath}' '${builtWorker(row.worker)}' ${flags}`,
-      env: { ...row.config?.worker?.env, DATABASE_URL: url },
-    },
-  };
-}
-
-function missesOf(
-  { expect }: CorpusRow,
-  report: Report,
-  failed: readonly string[],
-  diagnoses: readonly string[],
-): readonly string[] {
-  const misses: string[] = [];
-  if (report.verdict !== expect.verdict) misses.push(`${report.verdict} instead of ${expect.verdict}`);
-  for (const id of expect.failing ?? []) if (!failed.includes(id)) misses.push(`${id} did not fail`);
-  // What must pass, or must be called inconclusive, may fail nothing that is not named.
-  const unexpected = failed.filter((id) => !(expect.failing ?? []).some((named) => named === id));
-  if (expect.verdict !== 'failed' && unexpected.length > 0) misses.push(`${unexpected.join(', ')} failed`);
-  if (expect.diagnosis !== undefined && !diagnoses.includes(expect.diagnosis)) {
-    misses.push(`not diagnosed: ${expect.diagnosis}`);
-  }
-  return misses;
+    worker: { command, env: { DATABASE_URL: url } },
+  });
 }
