@@ -33,7 +33,7 @@ function isHeldNow({ successor, gone }: RestartFacts, { seq, facts }: BrokerSnap
  * message itself.
  */
 export function timesPutBack(facts: RestartFacts, snapshot: BrokerSnapshot): number {
-  const before = baseline(facts);
+  const before = facts.heldByStruck;
   if (before === undefined || snapshot.seq < before.seq) return 0;
   const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
   const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);

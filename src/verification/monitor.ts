@@ -18,13 +18,10 @@ export async function monitor(run: InFlight, broker: BrokerWatch): Promise<boole
     return nobodyLeft(run) ? ('nobody' as const) : undefined;
   };
   const raised = timeoutMs > run.settings.terminalTimeoutMs;
-  const seen = await waitFor(
-    run,
-    timeoutMs,
-    () => over() ?? (raised && isHandedOut(run) ? 'handed-out' : undefined),
-  );
-  // The broker's own time was what it was raised for: once a living worker has the job, the setting counts.
-  const end = seen === 'handed-out' ? await waitFor(run, run.settings.terminalTimeoutMs, over) : seen;
+  const brokerDone = () => (raised && hasBrokerDone(run) ? ('broker-done' as const) : undefined);
+  const seen = await waitFor(run, timeoutMs, () => over() ?? brokerDone());
+  // It was raised for the broker's own time: from when nothing more is to come of the broker, the setting counts.
+  const end = seen === 'broker-done' ? await waitFor(run, run.settings.terminalTimeoutMs, over) : seen;
   if (end === 'nobody') {
     await waitFor(run, NOBODY_LEFT_GRACE_MS, () => undefined);
     record(run, { kind: 'note', code: 'nobody-left', text: 'no worker is left that could take the job up' });
@@ -54,9 +51,11 @@ async function terminalTimeout(run: InFlight): Promise<number> {
   return wantedMs;
 }
 
-function isHandedOut(run: InFlight): boolean {
+/** A living worker holds the job, or could take it at once, or the broker has nothing of it to hand out. */
+function hasBrokerDone(run: InFlight): boolean {
   const snapshot = run.recorder.latest('broker:snapshot');
   if (snapshot === undefined || snapshot.job !== run.subject.id) return false;
+  if (snapshot.due.kind === 'never' || snapshot.due.kind === 'now') return true;
   return isHeldByAnother(restartFacts(run.recorder.history()), snapshot);
 }
 

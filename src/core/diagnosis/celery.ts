@@ -51,10 +51,29 @@ export const ackedOnReceipt: Diagnose = (subject) => {
   const { before, brokerBefore, strikeAt } = subject.facts;
   // A run that waits for its retry has ended: its message may go.
   if (before?.state !== 'processing' || strikeAt === 'retrying') return undefined;
+  if (wasSplit(subject)) return undefined;
   const seen = brokerBefore?.state === 'gone';
   const told = brokerBefore?.state === 'unknown' && toldBy(subject)['acksLate'] === false;
   if (!seen && !told) return undefined;
   return { celery: 1, progress: before.progress ?? null, ...settingsOf(subject) };
+};
+
+/** When it was struck, the task itself was over: the work lay in messages that it had sent on. */
+function wasSplit({ facts: { brokerBefore } }: Case): boolean {
+  return Number(brokerBefore?.facts?.['further'] ?? 0) > 0;
+}
+
+/** Nothing is left of what the task had sent on, and what was to end the job never came. */
+export const groupWaitsForTheDead: Diagnose = (subject) => {
+  const now = brokerNow(subject);
+  const row = rowBefore(subject.facts.versions);
+  if (!isCelery(subject.history) || !subject.has('reached-terminal', 'failed')) return undefined;
+  if (!wasSplit(subject) || now?.state !== 'gone' || now.facts?.['further'] !== undefined) return undefined;
+  if (row == null || isTerminal(row.state)) return undefined;
+  return {
+    further: Number(subject.facts.brokerBefore?.facts?.['further']),
+    progress: row.progress ?? null,
+  };
 };
 
 /** A child of the pool died, and its parent acknowledged the job as a failure. */

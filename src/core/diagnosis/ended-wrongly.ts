@@ -12,6 +12,7 @@ import {
   lostInShutdownWindow,
   resumedPastWork,
 } from './claims.ts';
+import { groupWaitsForTheDead } from './celery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** The values of the first finding with this code. */
@@ -88,6 +89,8 @@ export const reranFinishedJob: Diagnose = (subject) => {
 
 export const wroteAfterEnd: Diagnose = (subject) => {
   if (endThatWasLeft(subject) !== undefined) return undefined;
+  // Of two that work at once one ends it later than the other.
+  if (subject.found('older-wrote-after-newer')) return undefined;
   const changed = valuesOf(subject, 'changed-after-end');
   return changed === undefined ? undefined : { columns: changed.columns, afterMs: changed.afterMs };
 };
@@ -123,6 +126,7 @@ export const rowAndQueueDisagree: Diagnose = (subject) => {
   const now = lastSnapshotBefore(facts.snapshots);
   const over = now?.state === 'ended' || now?.state === 'gone';
   if (facts.takeOver === undefined || facts.successorDied !== undefined || !over) return undefined;
+  if (groupWaitsForTheDead(subject) !== undefined) return undefined;
   return { status: facts.versions.at(-1)?.values?.status ?? null, broker: describeBroker(now) };
 };
 

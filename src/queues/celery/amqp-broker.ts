@@ -92,6 +92,7 @@ class AmqpBroker implements CeleryBroker {
       deliveredAtMs: null,
       messages: null,
       retries: null,
+      further: null,
     };
   }
 

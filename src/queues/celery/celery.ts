@@ -12,7 +12,7 @@ import type {
   SubmitOutcome,
 } from '../queue.ts';
 import type { Sent } from '../reference.ts';
-import type { BrokerLook, CeleryBroker } from './broker.ts';
+import type { BrokerLook, CeleryBroker, FurtherMessages } from './broker.ts';
 import { consumersOf, type ConsumerView } from './consumers.ts';
 import { checkWorkers } from './worker-checks.ts';
 import { taskMessage } from './message.ts';
@@ -66,6 +66,8 @@ class CeleryQueue implements Queue {
   readonly #sent = new Map<string, Sent>();
   /** Where each message was last seen in the broker, or known to have been put. */
   readonly #seen = new Map<string, 'ready' | 'unacknowledged'>();
+  /** Messages that a worker has said to have acknowledged: whatever is ready later is not them. */
+  readonly #acknowledged = new Set<string>();
   /** Since when a message that was seen is in none of the broker's places. */
   readonly #nowhereSinceMs = new Map<string, number>();
 
@@ -112,7 +114,8 @@ class CeleryQueue implements Queue {
     const holder = answer.held;
     const nowMs = this.#clock.now();
     const unacknowledged = await this.#unacknowledged(look, nowMs);
-    const { state, due } = await this.#stateOf(message, look, answer, unacknowledged, nowMs);
+    const { state, due: own } = await this.#stateOf(message, look, answer, unacknowledged, nowMs);
+    const due = state === 'gone' && look.further !== null ? await this.#dueOf(look.further, nowMs) : own;
     return {
       state,
       owner: state === 'gone' ? null : (holder?.host ?? null),
@@ -122,7 +125,7 @@ class CeleryQueue implements Queue {
       stalls: null,
       failedReason: null,
       messages: look.messages,
-      facts: this.#facts(message, look, holder),
+      facts: { ...this.#facts(message, look, holder), ...(await this.#connected(look)) },
     };
   }
 
@@ -133,8 +136,10 @@ class CeleryQueue implements Queue {
     const look = await this.#look(message);
     const nowMs = this.#clock.now();
     const unacknowledged = await this.#unacknowledged(look, nowMs);
-    if (unacknowledged !== null)
-      return estimateUnacknowledged(unacknowledged, nowMs, this.#team.visibilityTimeoutMs.told);
+    const deliveredAtMs = state === 'gone' ? (look.further?.deliveredAtMs ?? null) : null;
+    const held = deliveredAtMs === null ? unacknowledged : await this.#deliveredAt(deliveredAtMs);
+    if (held !== null) return estimateUnacknowledged(held, nowMs, this.#team.visibilityTimeoutMs.told);
+    if (look.further !== null) return estimateWaiting();
     if (state === 'waiting') return estimateWaiting();
     return state === 'active' || state === 'delayed' ? estimateByConnection() : estimateGone();
   }
@@ -184,13 +189,21 @@ class CeleryQueue implements Queue {
   }
 
   async #unacknowledged(look: BrokerLook, nowMs: number): Promise<Unacknowledged | null> {
-    if (look.place !== 'unacknowledged') return null;
+    return look.place === 'unacknowledged' ? this.#deliveredAt(look.deliveredAtMs ?? nowMs) : null;
+  }
+
+  async #deliveredAt(deliveredAtMs: number): Promise<Unacknowledged> {
     const connections = (await this.#broker.connections()) ?? [];
     return {
-      deliveredAtMs: look.deliveredAtMs ?? nowMs,
+      deliveredAtMs,
       visibilityTimeoutMs: this.#team.visibilityTimeoutMs.ms,
       workersSinceMs: connections.map(({ sinceMs }) => sinceMs),
     };
+  }
+
+  /** When the job goes on that has been split into further messages: when the next of them is handed out. */
+  async #dueOf({ deliveredAtMs }: FurtherMessages, nowMs: number): Promise<Due> {
+    return deliveredAtMs === null ? { kind: 'now' } : dueOf(await this.#deliveredAt(deliveredAtMs), nowMs);
   }
 
   async #stateOf(
@@ -218,7 +231,9 @@ class CeleryQueue implements Queue {
       if (look.place === 'ready') return waiting;
       return (await this.#isGone(message, answer)) ? GONE : UNKNOWN;
     }
-    if (holder?.acknowledged === true) return GONE;
+    if (holder?.acknowledged === true) this.#acknowledged.add(message.messageId);
+    else if (holder !== null) this.#acknowledged.delete(message.messageId);
+    if (this.#acknowledged.has(message.messageId)) return GONE;
     if (holder?.state === 'scheduled') return { state: 'delayed', due: atEta };
     if (holder !== null) {
       return { state: holder.state === 'active' ? 'active' : 'waiting', due: { kind: 'now' } };
@@ -258,6 +273,13 @@ class CeleryQueue implements Queue {
     return true;
   }
 
+  /** On Redis a message that was delivered comes back by a worker alone: its own, or another that looks for such. */
+  async #connected({ place }: BrokerLook): Promise<QueueFacts> {
+    if (!this.#broker.showsUnacknowledged || place !== 'ready') return {};
+    const connected = await this.#broker.connections();
+    return connected === null ? {} : { workersConnected: connected.length };
+  }
+
   #facts(message: MessageRef, look: BrokerLook, holder: HeldTask | null): QueueFacts {
     const task = this.#sent.get(message.messageId)?.task ?? this.#task;
     return {
@@ -269,6 +291,7 @@ class CeleryQueue implements Queue {
           }
         : {}),
       ...(look.retries === null ? {} : { retries: look.retries }),
+      ...(look.further === null ? {} : { further: look.further.count }),
       ...(holder === null
         ? {}
         : { heldBy: holder.host, heldAs: holder.state, acknowledged: holder.acknowledged }),
