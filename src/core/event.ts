@@ -299,7 +299,8 @@ export type EventBody =
   | {
       readonly kind: 'worker:ready';
       readonly incarnation: number;
-      readonly by: 'output' | 'connection' | 'job';
+      /** `parent`: the parent that lived on has started others in the place of its children. */
+      readonly by: 'output' | 'connection' | 'job' | 'parent';
     }
   /** The processes of a worker, recorded before the strike. `mainPid`: the worker itself, seen through its wrappers. */
   | {

@@ -33,8 +33,31 @@ export function wasHandedOutBefore(facts: RestartFacts, version: RowVersion): bo
 /** A later worker holds the job now: it is not to be handed out, it is to be finished. */
 export function isHeldByAnother(facts: RestartFacts, snapshot: BrokerSnapshot): boolean {
   if (snapshot.state !== 'active') return false;
-  return facts.takeOver !== undefined || isRedelivered(facts, snapshot) === true;
+  return (
+    facts.takeOver !== undefined || isRedelivered(facts, snapshot) === true || isHeldNow(facts, snapshot)
+  );
 }
+
+/** A worker has answered that it holds the job, when the struck one was gone and another had come. */
+function isHeldNow({ successor, gone }: RestartFacts, { seq, facts }: BrokerSnapshot): boolean {
+  if (successor === undefined || gone === undefined || seq < successor.seq) return false;
+  return facts?.['heldBy'] !== undefined;
+}
+
+/**
+ * How often the job was handed out after the restart and put back, as far as it is counted: by the broker, or by the
+ * message itself.
+ */
+export function timesPutBack(facts: RestartFacts, snapshot: BrokerSnapshot): number {
+  const before = facts.heldByStruck;
+  if (before === undefined || snapshot.seq < before.seq) return 0;
+  const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
+  const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);
+  return Math.max(retries, deliveries, 0);
+}
+
+/** Once may be bad luck (a lock that had not run out yet): what is put back again and again is not to come by waiting. */
+export const PUT_BACK_IN_VAIN = 2;
 
 /**
  * When the job is yet to be handed out, if at the end of the history that lies beyond the time that was waited.
@@ -45,6 +68,7 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
   if (snapshot === undefined || facts.successorDied !== undefined || isHeldByAnother(facts, snapshot)) {
     return undefined;
   }
+  if (facts.takeOver === undefined && timesPutBack(facts, snapshot) >= PUT_BACK_IN_VAIN) return undefined;
   const endMs = history.events.at(-1)?.atMs ?? 0;
   const limitMs =
     history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;

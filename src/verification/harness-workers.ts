@@ -16,7 +16,9 @@ export class HarnessWorkers implements AsyncDisposable {
   readonly #command: string;
   readonly #lives: WorkerProcess[] = [];
   /** Lives that are to end: an exit of theirs is no surprise. */
-  readonly #ending = new Set<number>();
+  readonly #ending = new Set<WorkerProcess>();
+  /** Which incarnation a life is now: one whose children died goes on as the next. */
+  readonly #incarnations = new Map<WorkerProcess, number>();
 
   constructor(run: Connected, command: string) {
     this.#run = run;
@@ -38,7 +40,7 @@ export class HarnessWorkers implements AsyncDisposable {
   async start(): Promise<WorkerProcess> {
     const run = this.#run;
     const { worker } = run.settings;
-    const incarnation = this.#lives.length + 1;
+    const incarnation = this.#nextIncarnation();
     const life = await startWorkerProcess({
       command: this.#command,
       cwd: worker.cwd,
@@ -51,6 +53,7 @@ export class HarnessWorkers implements AsyncDisposable {
       onLine: (line) => this.#noteLine(incarnation, line),
     });
     this.#lives.push(life);
+    this.#incarnations.set(life, incarnation);
     record(run, { kind: 'made', thing: this.#thing(life) });
     record(run, {
       kind: 'worker:started',
@@ -65,7 +68,25 @@ export class HarnessWorkers implements AsyncDisposable {
 
   /** From now on an exit of this life is the run's own doing. */
   expectEnd(life: WorkerProcess): void {
-    this.#ending.add(life.incarnation);
+    this.#ending.add(life);
+  }
+
+  /** The children of this life are gone, and those that its parent has started in their place are the next incarnation. */
+  goOn(life: WorkerProcess): number {
+    const incarnation = this.#nextIncarnation();
+    this.#incarnations.set(life, incarnation);
+    const command = this.#run.redact(this.#command);
+    record(this.#run, { kind: 'worker:started', incarnation, by: 'auto', pid: life.pid, command });
+    record(this.#run, { kind: 'worker:ready', incarnation, by: 'parent' });
+    return incarnation;
+  }
+
+  #nextIncarnation(): number {
+    return Math.max(0, ...this.#incarnations.values()) + 1;
+  }
+
+  #incarnationOf(life: WorkerProcess): number {
+    return this.#incarnations.get(life) ?? life.incarnation;
   }
 
   /**
@@ -156,11 +177,10 @@ export class HarnessWorkers implements AsyncDisposable {
   async #recordExit(life: WorkerProcess): Promise<void> {
     const run = this.#run;
     const exit = await life.exited;
-    const { incarnation } = life;
-    const expected = this.#ending.has(incarnation) || run.signal.aborted;
+    const expected = this.#ending.has(life) || run.signal.aborted;
     record(run, {
       kind: 'worker:exited',
-      incarnation,
+      incarnation: this.#incarnationOf(life),
       ...exit,
       expected,
       lastLine: life.lastLines(1)[0] ?? null,

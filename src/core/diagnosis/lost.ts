@@ -9,7 +9,7 @@ import {
   type BrokerSnapshot,
 } from '../history.ts';
 import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
-import { ackedOnReceipt, isCelery, visibilityValues } from './celery.ts';
+import { ackedOnReceipt, childDeathAcked, isCelery, visibilityValues } from './celery.ts';
 import { closedBeforeDrained, loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
@@ -67,6 +67,7 @@ export const poppedWithoutCopy: Diagnose = (subject) => {
 /** The broker had it until the polite stop, and no more when the worker had left. */
 export const ackedOnShutdown: Diagnose = (subject) => {
   const { facts } = subject;
+  if (isCelery(subject.history)) return undefined;
   if (!isUntouched(subject) || !facts.polite) return undefined;
   return isHeldInBroker(facts.brokerBefore) && isOver(facts.brokerAfterGone)
     ? { progress: facts.before?.progress ?? null }
@@ -76,7 +77,8 @@ export const ackedOnShutdown: Diagnose = (subject) => {
 /** The broker still had it after the old worker was gone, somebody living finished with it, and no work was done. */
 export const redeliveredButSkipped: Diagnose = (subject) => {
   const { facts } = subject;
-  if (!isUntouched(subject) || !isOver(now(subject))) return undefined;
+  if (!isUntouched(subject) || !isOver(now(subject)) || childDeathAcked(subject) !== undefined)
+    return undefined;
   const again = findRedelivery(facts);
   const after = facts.brokerAfterGone;
   const wasThere =
