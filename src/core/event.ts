@@ -164,6 +164,8 @@ export type EventBody =
       readonly backoff: { readonly baseMs: number; readonly factor: number } | null;
       readonly levels: Readonly<Record<string, CriterionLevel>>;
       readonly journal: string;
+      /** The command line that began it, credentials masked; absent where a program called the library. */
+      readonly command?: string;
       /** The process that runs it: as long as it lives, nobody else cleans up. */
       readonly harness?: { readonly pid: number; readonly startToken: string };
     }

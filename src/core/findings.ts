@@ -55,6 +55,9 @@ export interface FindingArguments {
   'unattributed-writes': { writes: number };
   'ended-unworked': { state: JobState; incarnation: number | null };
   'ended-without-work-shown': { state: JobState; incarnation: number | null };
+  /** Items were claimed in less time than one of them takes. */
+  'ended-too-soon': { state: JobState; incarnation: number | null };
+  'written-undelivered': { writes: number };
   'only-touched': { incarnation: number };
   'not-due-yet': { due: string };
   'nothing-to-pick-up': Record<string, never>;
@@ -132,6 +135,7 @@ export interface FindingArguments {
   'waiting-witness-stuck': { status: string };
   'waiting-witness-failed': { state: JobState; error: string };
   'waiting-witness-not-awaited': { status: string };
+  'waiting-witness-reopened': { before: string; now: string };
   'waiting-witness-twice': { times: number };
   'nothing-retried': Record<string, never>;
   'backoff-unknown': { retries: number };

@@ -80,15 +80,8 @@ export function lastSnapshotBefore(
   return snapshots[countBefore(snapshots, seq) - 1];
 }
 
-export function firstSnapshotAfter(
-  snapshots: readonly BrokerSnapshot[],
-  seq: number,
-): BrokerSnapshot | undefined {
-  return snapshots[countBefore(snapshots, seq + 1)];
-}
-
 /** How many come before `seq`. Asked for every write of a run, so it is no walk through all of them. */
-function countBefore(events: readonly { readonly seq: number }[], seq: number): number {
+export function countBefore(events: readonly { readonly seq: number }[], seq: number): number {
   let low = 0;
   let high = events.length;
   while (low < high) {

@@ -1,23 +1,12 @@
 /** What the broker shows of a job after its worker was struck: handed out again, still held by the dead, yet to come. */
 import { describeDue } from './broker-words.ts';
+import { isDeliveredSince } from './deliveries.ts';
 import { last, lastSnapshotBefore, type BrokerSnapshot, type History } from './history.ts';
 import type { RestartFacts } from './restart.ts';
 
-/** How the broker stood when only the struck worker could have had the job. */
-function baseline(facts: RestartFacts): BrokerSnapshot | undefined {
-  // Where the harness alone starts workers, nobody has taken the job between the two looks but the struck one.
-  return facts.by === 'auto' ? (facts.brokerAfterGone ?? facts.brokerBefore) : facts.brokerBefore;
-}
-
 /** Whether by this look the job was handed out once more. `undefined`: the broker neither counts nor names its holder. */
 export function isRedelivered(facts: RestartFacts, snapshot: BrokerSnapshot): boolean | undefined {
-  const before = baseline(facts);
-  if (before === undefined || snapshot.seq < before.seq) return undefined;
-  if (before.deliveries !== null && snapshot.deliveries !== null) {
-    return snapshot.deliveries > before.deliveries;
-  }
-  if (snapshot.state !== 'active' || snapshot.owner === null) return undefined;
-  return before.state === 'active' && before.owner !== null ? snapshot.owner !== before.owner : undefined;
+  return facts.heldByStruck === undefined ? undefined : isDeliveredSince(facts.heldByStruck, snapshot);
 }
 
 /** The first look after the restart by which the job had been handed out again. */

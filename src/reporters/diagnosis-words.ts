@@ -457,6 +457,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: 'let a pick-up write something of its own to the row (a task id, an owner, started_at, progress) and name its column in jobs.columns',
   }),
+  'effects-unknown': () => ({
+    title: 'whether the files were processed is not known',
+    evidence: [],
+    fix: 'configure effects.sql, which counts what each file left behind (docs/configuration.md): it settles whether the work was done',
+  }),
   'expected-end-unknown': () => ({
     title: 'how the job ends without a restart is not known',
     evidence: [],

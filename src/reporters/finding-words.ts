@@ -101,6 +101,10 @@ const SENTENCES: Sentences = {
     `it was marked ${state}${byWhom(incarnation)} while the broker still had it undelivered: nobody had worked on it`,
   'ended-without-work-shown': ({ state, incarnation }) =>
     `it was marked ${state}${byWhom(incarnation)} without a claim or progress before: whether anybody worked on it cannot be told`,
+  'ended-too-soon': ({ state, incarnation }) =>
+    `it was marked ${state}${byWhom(incarnation)} in less time than one file takes, with several files left to do: whether they were done cannot be told from the row`,
+  'written-undelivered': ({ writes }) =>
+    `${count(writes, 'write', 'writes')} came from an unknown connection after the old worker had gone, while the broker had not handed the job out again: a process of the old worker may live on`,
   'only-touched': ({ incarnation }) =>
     `worker #${incarnation} wrote to the row, but neither a claim nor progress shows that it worked on it`,
   'not-due-yet': ({ due }) => `the broker will hand it out ${due}: the run ended before`,
@@ -197,6 +201,8 @@ const SENTENCES: Sentences = {
   'waiting-witness-stuck': ({ status }) => `the job that waited behind never ended: it is ${status}`,
   'waiting-witness-not-awaited': ({ status }) =>
     `the job that waited behind is ${status}, and was not waited for to its end`,
+  'waiting-witness-reopened': ({ before, now }) =>
+    `the job that waited behind was ${before} and is ${now} again`,
   'waiting-witness-twice': ({ times }) => `the job that waited behind ended ${times} times`,
   'nothing-retried': () => 'nothing was retried',
   'backoff-unknown': ({ retries }) =>

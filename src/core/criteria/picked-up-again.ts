@@ -13,12 +13,13 @@
  */
 import { isTerminal } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { firstSnapshotAfter, lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
+import { lastSnapshotBefore, type RowVersion } from '../history.ts';
 import { describeBroker } from '../broker-words.ts';
-import { dueAfterEnd, findRedelivery, isRedelivered } from '../redelivery.ts';
+import { dueAfterEnd, findRedelivery } from '../redelivery.ts';
 import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
-import { kindOfWrite, type WriteKind } from '../take-over.ts';
+import { isSeenItself, kindOfVersion, type WriteKind } from '../take-over.ts';
 import type { Judgement } from '../verdict.ts';
+import { isEndTooSoon } from '../work-time.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const pickedUpAgain: Criterion = {
@@ -28,6 +29,13 @@ export const pickedUpAgain: Criterion = {
     const { begun, takeOver, gone, struckAtMs } = facts;
     if (begun === undefined || struckAtMs === undefined)
       return judgement('inconclusive', finding('no-restart'));
+    if (isEndTooSoon(history, facts) && facts.end?.values != null) {
+      const incarnation = facts.attribute(facts.end)?.incarnation ?? null;
+      return judgement(
+        'inconclusive',
+        finding('ended-too-soon', { state: facts.end.values.state, incarnation }),
+      );
+    }
     if (takeOver !== undefined) {
       const { version, attribution } = takeOver;
       const afterMs = Math.max(0, version.atMs - struckAtMs);
@@ -74,7 +82,7 @@ function lateWrites(facts: RestartFacts, goneSeq: number): readonly LateWrite[] 
     .filter((version) => version.seq > goneSeq && facts.attribute(version)?.incarnation !== facts.struck)
     .map((version) => ({
       version,
-      kind: kindOfWrite(version.values, rowBefore(facts.changes, version.seq)),
+      kind: kindOfVersion(facts, version),
     }))
     .filter(({ kind }) => kind !== 'none');
 }
@@ -103,11 +111,9 @@ function newTask(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding
 function furtherDelivery(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding | undefined {
   const again = findRedelivery(facts);
   if (again?.deliveries == null) return undefined;
-  const worked = workersWrites(facts, goneSeq).find(({ version, kind }) => {
-    if (kind !== 'end') return true;
-    const next = firstSnapshotAfter(facts.snapshots, version.seq);
-    return next === undefined || isRedelivered(facts, next) === true;
-  });
+  const worked = workersWrites(facts, goneSeq).find(
+    ({ version, kind }) => kind !== 'end' || !facts.isUndelivered(version),
+  );
   if (worked === undefined) return undefined;
   return finding('picked-up-by-broker', {
     deliveries: again.deliveries,
@@ -123,16 +129,23 @@ function weakSigns(facts: RestartFacts, goneSeq: number): Judgement | undefined 
     const { state } = end.version.values;
     const incarnation = facts.attribute(end.version)?.incarnation ?? null;
     if (state === 'cancelled') return judgement('inconclusive', finding('cancelled-by-others'));
-    const next = firstSnapshotAfter(facts.snapshots, end.version.seq);
     // The broker still had it, undelivered, when the row had ended: whoever ended it did not work on it.
-    const unworked = next !== undefined && isRedelivered(facts, next) === false;
-    return unworked
+    return facts.isUndelivered(end.version)
       ? judgement('failed', finding('ended-unworked', { state, incarnation }))
       : judgement('inconclusive', finding('ended-without-work-shown', { state, incarnation }));
   }
   const unattributed = writes.filter(({ version }) => facts.attribute(version) === null);
   if (unattributed.length > 0) {
     return judgement('inconclusive', finding('unattributed-writes', { writes: unattributed.length }));
+  }
+  const undelivered = writes.filter(({ version, kind }) => {
+    const attribution = facts.attribute(version);
+    return (
+      kind === 'work' && attribution !== null && !isSeenItself(attribution) && facts.isUndelivered(version)
+    );
+  });
+  if (undelivered.length > 0) {
+    return judgement('inconclusive', finding('written-undelivered', { writes: undelivered.length }));
   }
   const touch = writes.find(({ kind }) => kind === 'touch');
   const incarnation = touch === undefined ? undefined : facts.attribute(touch.version)?.incarnation;

@@ -84,12 +84,16 @@ function harmToWaiting(history: History, job: string, facts: RestartFacts): read
   const changes = changesOf(history, job);
   const now = changes.at(-1)?.values;
   if (now === null) return [finding('waiting-witness-gone')];
-  if (now === undefined || !isTerminal(now.state)) return [];
+  if (now === undefined) return [];
   const ends = changes.filter((version, index) => {
     const before = changes[index - 1]?.values;
     const ended = version.values !== null && isTerminal(version.values.state);
     return ended && !(before != null && isTerminal(before.state));
   });
+  if (!isTerminal(now.state)) {
+    const before = ends.at(-1)?.values?.status;
+    return before == null ? [] : [finding('waiting-witness-reopened', { before, now: now.status ?? '' })];
+  }
   const effects = effectsOf(history, job);
   return [
     // Its file can be read: where the subject completes, so does it.

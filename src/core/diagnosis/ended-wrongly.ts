@@ -77,6 +77,8 @@ export const redeliveredAfterDrain: Diagnose = (subject) => {
 /** A job that had ended was taken up again; those with a nearer cause are told of above. */
 export const reranFinishedJob: Diagnose = (subject) => {
   const left = endThatWasLeft(subject);
+  const reopened = valuesOf(subject, 'waiting-witness-reopened');
+  if (left === undefined && reopened !== undefined) return { state: reopened.before, incarnation: null };
   if (left === undefined || redeliveredAfterDrain(subject) !== undefined) return undefined;
   if (failedAtBoot(subject) !== undefined || failedOnShutdown(subject) !== undefined) return undefined;
   return { state: left.state, incarnation: left.leftBy };

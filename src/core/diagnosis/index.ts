@@ -75,6 +75,7 @@ export const DIAGNOSES = {
   'hold-hurt': vacuous.holdHurt,
   'writers-unknown': vacuous.writersUnknown,
   'work-not-shown': vacuous.workNotShown,
+  'effects-unknown': vacuous.effectsUnknown,
   'expected-end-unknown': vacuous.expectedEndUnknown,
 } as const satisfies Record<string, Diagnose>;
 

@@ -50,7 +50,8 @@ export const diedBeforeStrike: Diagnose = ({ found, facts, history }) => {
   };
 };
 
-export const orphanChildren: Diagnose = ({ found }) => (found('write-after-gone') ? {} : undefined);
+export const orphanChildren: Diagnose = ({ found }) =>
+  found('write-after-gone') || found('written-undelivered') ? {} : undefined;
 
 export const anotherWorker: Diagnose = ({ found }) => (found('holder-not-struck') ? {} : undefined);
 
@@ -65,6 +66,9 @@ export const writersUnknown: Diagnose = ({ found, history }) => {
 /** The row shows too little to tell work from tidying up. */
 export const workNotShown: Diagnose = ({ found }) =>
   found('ended-without-work-shown') || found('only-touched') ? {} : undefined;
+
+/** Whether the files were done cannot be told from the row. */
+export const effectsUnknown: Diagnose = ({ found }) => (found('ended-too-soon') ? {} : undefined);
 
 export const holdHurt: Diagnose = ({ found }) =>
   found('hold-hurt') || found('hold-broken') ? {} : undefined;

@@ -72,7 +72,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
 
   switch (event.kind) {
     case 'run:started':
-      return [...title(event.scenario, event.target, options), ''];
+      return [...titleLines(event.scenario, event.target, options), ''];
     case 'step:started':
       // The results are another text's; what is still seen while they are made belongs to the monitor.
       if (event.step !== 'results') state.step = event.step;
@@ -231,10 +231,11 @@ function labelled(state: State, lines: readonly string[]): readonly string[] {
   return [`${label.padEnd(LABEL_WIDTH)}${head}`, ...rest];
 }
 
-function title(
+/** What is verified, as the first line of a run and of its report. */
+export function titleLines(
   scenario: string,
   target: TargetSummary,
-  { palette, width }: ProgressOptions,
+  { palette, width }: Pick<ProgressOptions, 'palette' | 'width'>,
 ): readonly string[] {
   const indent = ' '.repeat('verify-restart  '.length);
   const [head = '', ...rest] = wrapHard(
