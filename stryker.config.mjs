@@ -13,16 +13,23 @@ export default {
   vitest: { configFile: 'vitest.mutants.config.ts', related: false },
   mutate: [...judge, '!src/core/**/*.test.ts'],
   mutator: {
-    // Names and titles are no judgement, nor is a `?.` that only the types ask for; a block or an object that is emptied
-    // falls with the conditions in it.
-    excludedMutations: ['StringLiteral', 'OptionalChaining', 'BlockStatement', 'ObjectLiteral'],
+    // Names and titles are no judgement, nor is a `?.` that only the types ask for. A block that is emptied falls with the
+    // condition before it, an `and` that becomes an `or` with its halves.
+    excludedMutations: [
+      'StringLiteral',
+      'OptionalChaining',
+      'BlockStatement',
+      'ObjectLiteral',
+      'LogicalOperator',
+    ],
   },
   concurrency: 2,
   // It would be rewritten with the programming interface of TypeScript, which TypeScript 7 does not have; nothing here
   // needs that.
   tsconfigFile: 'none',
   coverageAnalysis: 'perTest',
-  reporters: ['clear-text', 'json'],
+  clearTextReporter: { logTests: false, allowColor: false },
+  reporters: ['clear-text', 'json', 'progress-append-only'],
   jsonReporter: { fileName: '.stryker/mutants.json' },
   tempDirName: '.stryker/sandbox',
   ignorePatterns: ['dist', 'docs', '.verify-restart'],
