@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { SCENARIOS, type ScenarioName } from '../core/scenario.ts';
 import { ROWS } from '../testing/corpus/rows.ts';
 import type { CorpusRow } from '../testing/corpus/row.ts';
 import { makeTemplates, runRow } from '../testing/corpus/run-row.ts';
@@ -29,22 +28,6 @@ function reference(changes: Partial<CorpusRow>): CorpusRow {
   if (row === undefined) throw new Error('the corpus has no reference');
   return { ...row, ...changes };
 }
-
-it.concurrent.each(Object.keys(SCENARIOS) as ScenarioName[])(
-  'proves nothing with its fault disarmed: %s',
-  async (scenario) => {
-    const { report } = await runRow(reference({ scenario }), {
-      server,
-      redis: null,
-      outputDir,
-      disarmed: true,
-    });
-    expect(report.verdict).toBe('inconclusive');
-    expect(report.criteria).toContainEqual(
-      expect.objectContaining({ id: 'restart-observed', status: 'inconclusive' }),
-    );
-  },
-);
 
 it('names a second worker on the table that nobody told of, and never passes on its account', async () => {
   const { report, events } = await runRow(reference({ flags: ['--poll-ms', '2000'] }), {
