@@ -7,6 +7,7 @@ import { mergeConfigs } from '../../config/merge-configs.ts';
 import type { Event } from '../../core/event.ts';
 import { createHistory } from '../../core/history.ts';
 import type { Report } from '../../core/report.ts';
+import type { Operator } from '../../verification/context.ts';
 import { verify } from '../../verification/verify.ts';
 import type { TestPostgres, TestServer } from '../servers.ts';
 import { missesOf, type Observed } from './judge-row.ts';
@@ -47,6 +48,8 @@ export interface CorpusPlace {
   readonly observe?: Observed;
   /** Leaves the fault out. */
   readonly disarmed?: boolean;
+  /** Who restarts the worker where the row's configuration has `autoRestart` off. */
+  readonly operator?: Operator;
   /** Something that goes on beside the run, with the database that it is about. */
   readonly beside?: (databaseUrl: string) => Promise<AsyncDisposable>;
 }
@@ -75,7 +78,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
       flags: {},
       env: {},
       cwd: process.cwd(),
-      isTTY: false,
+      isTTY: place.operator !== undefined,
       demo: mergeConfigs(configOf(row, own, url), { outputDir: place.outputDir, observe: observed }),
     });
     const events: Event[] = [];
@@ -84,6 +87,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
       toolVersion: 'corpus',
       onEvent: (event) => events.push(event),
       disarmed: place.disarmed ?? false,
+      ...(place.operator === undefined ? {} : { operator: place.operator }),
     });
     const failed = report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id);
     const diagnoses = report.diagnoses.map(({ id }) => id);
