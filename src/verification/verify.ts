@@ -26,6 +26,7 @@ import {
   countEffects,
   countRows,
   lookForLeftovers,
+  lookInArchive,
   needsControl,
   runControl,
 } from './conclude.ts';
@@ -163,11 +164,15 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   }
   await inStep(run, 'results', async () => {
     await settle(inFlight, broker);
+    await lookInArchive(inFlight);
     await lookForLeftovers(inFlight);
     await countRows(inFlight);
     await countEffects(inFlight);
     await checkObservation(inFlight);
-    if (struck && needsControl(inFlight)) await runControl(inFlight, ids);
+    if (struck && needsControl(inFlight)) {
+      await runControl(inFlight, ids);
+      await lookInArchive(inFlight);
+    }
     if (opened.workers !== null && isWorthATry(inFlight)) {
       await inFlight.observer[Symbol.asyncDispose]();
       await broker[Symbol.asyncDispose]();
