@@ -42,13 +42,15 @@ export function isHeldByAnother(facts: RestartFacts, snapshot: BrokerSnapshot): 
 
 /**
  * When the job is yet to be handed out, if at the end of the history that lies beyond the time that was waited.
- * Without a worker that lives, or with one that holds the job, nothing is to come.
+ * Without a worker that lives and is ready, or with one that holds the job, nothing is to come; nor does it count that
+ * a job is due once more that new workers have put off again and again without touching it.
  */
 export function dueAfterEnd(history: History, facts: RestartFacts): string | undefined {
   const snapshot = lastSnapshotBefore(facts.snapshots);
   if (snapshot === undefined || facts.successorDied !== undefined || isHeldByAnother(facts, snapshot)) {
     return undefined;
   }
+  if (facts.successorNotReady !== undefined) return undefined;
   const endMs = history.events.at(-1)?.atMs ?? 0;
   const limitMs =
     history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;
@@ -57,7 +59,11 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
     case 'next-boot':
       return describeDue(due, endMs);
     case 'at':
-      return due.atMs > limitMs ? describeDue(due, endMs) : undefined;
+      // What is overdue is always due by the time of the look.
+      if (due.atMs <= Math.max(limitMs, snapshot.atMs) || isPutOff(facts, snapshot, due.atMs, limitMs)) {
+        return undefined;
+      }
+      return describeDue(due, endMs);
     case 'unknown':
       // It does not tell when, but not as long as the lock of the dead stands.
       return snapshot.state === 'active' && lockUntilMs !== null && lockUntilMs > limitMs
@@ -67,6 +73,32 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
     case 'never':
       return undefined;
   }
+}
+
+const PUT_OFF_TIMES = 3;
+
+/** Handed out several times since the restart, each time put off untouched, and for no longer than it was waited already. */
+function isPutOff(facts: RestartFacts, snapshot: BrokerSnapshot, dueAtMs: number, limitMs: number): boolean {
+  const before = baseline(facts);
+  const first = findRedelivery(facts);
+  if (before?.deliveries == null || snapshot.deliveries === null || first === undefined) return false;
+  if (snapshot.state !== 'delayed' || snapshot.deliveries < before.deliveries + PUT_OFF_TIMES) return false;
+  const touched = facts.changes.some(({ seq }) => seq > before.seq);
+  return !touched && dueAtMs - limitMs < limitMs - first.atMs;
+}
+
+/**
+ * A look by which the job had been taken back once more from a holder that was alive: before the strike, or from the new
+ * worker that held it.
+ */
+export function findStallOfTheLiving(facts: RestartFacts): BrokerSnapshot | undefined {
+  return facts.snapshots.find((snapshot, index) => {
+    const previous = facts.snapshots[index - 1];
+    if (previous?.stalls == null || snapshot.stalls === null || snapshot.stalls <= previous.stalls)
+      return false;
+    const struck = facts.begun !== undefined && snapshot.seq > facts.begun.seq;
+    return !struck || isRedelivered(facts, previous) === true;
+  });
 }
 
 /** Whether the dead worker's successor was there to take the job: it was ready, or it wrote. */

@@ -99,6 +99,8 @@ export interface Observing extends Connected {
 /** The run once its job is there. */
 export interface InFlight extends Observing {
   readonly subject: JobOnHand;
+  /** The witness that waits behind the subject, if there is one. */
+  readonly witness: JobOnHand | null;
 }
 
 export function record(run: RunContext, body: EventBody): Event {

@@ -147,7 +147,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     subject: await triggerJob(observing, created, ids),
     witness: settings.witnesses ? await submitWaitingWitness(observing, ids) : null,
   }));
-  const inFlight: InFlight = { ...observing, subject };
+  const inFlight: InFlight = { ...observing, subject, witness };
   const broker = watchBroker(inFlight, subject);
   opened.broker = broker;
 
@@ -159,6 +159,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     await readiness?.[Symbol.asyncDispose]();
     await inStep(run, 'monitor', async () => {
       const ended = await monitor(inFlight, broker);
+      if (!ended) await opened.workers?.noteLateReady();
       if (ended && witness !== null) await awaitWaitingWitness(inFlight, witness);
     });
   }

@@ -83,8 +83,19 @@ export const redeliveredButSkipped: Diagnose = (subject) => {
   return again !== undefined || wasThere ? { deliveries: again?.deliveries ?? null } : undefined;
 };
 
+/** Children of the worker were killed, and the worker itself told the broker that the job was over. */
+export const childDeathAcked: Diagnose = (subject) => {
+  const { faults, brokerBefore, brokerAfterGone: after } = subject.facts;
+  if (isCelery(subject.history) || !isUntouched(subject) || faults[0]?.reach !== 'child') return undefined;
+  const over = isOver(after) || after?.state === 'dead';
+  return isHeldInBroker(brokerBefore) && over
+    ? { line: null, reach: faults[0].reach, broker: describeBroker(after) }
+    : undefined;
+};
+
 export const brokerGaveUpRowNotTold: Diagnose = (subject) => {
   const after = now(subject);
+  if (childDeathAcked(subject) !== undefined) return undefined;
   if (!isLost(subject) || subject.facts.end !== undefined || after?.state !== 'dead') return undefined;
   if (closedBeforeDrained(subject) !== undefined) return undefined;
   return { reason: after.failedReason, stalls: after.stalls };
