@@ -1,6 +1,6 @@
 /** What the broker shows of a job after its worker was struck: handed out again, still held by the dead, yet to come. */
 import { describeDue } from './broker-words.ts';
-import { last, lastSnapshotBefore, type BrokerSnapshot, type History } from './history.ts';
+import { last, lastSnapshotBefore, type BrokerSnapshot, type History, type RowVersion } from './history.ts';
 import type { RestartFacts } from './restart.ts';
 
 /** How the broker stood when only the struck worker could have had the job. */
@@ -23,6 +23,15 @@ export function isRedelivered(facts: RestartFacts, snapshot: BrokerSnapshot): bo
 /** The first look after the restart by which the job had been handed out again. */
 export function findRedelivery(facts: RestartFacts): BrokerSnapshot | undefined {
   return facts.snapshots.find((snapshot) => isRedelivered(facts, snapshot) === true);
+}
+
+/**
+ * Whether by the broker's count the job had been handed out again when this was written: the look that comes next
+ * tells, unless it comes late.
+ */
+export function wasHandedOutBefore(facts: RestartFacts, version: RowVersion): boolean {
+  const next = facts.snapshots.find((snapshot) => snapshot.seq > version.seq);
+  return next !== undefined && isRedelivered(facts, next) === true;
 }
 
 /** A later worker holds the job now: it is not to be handed out, it is to be finished. */

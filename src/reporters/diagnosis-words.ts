@@ -356,6 +356,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: 'raise retry_count once, in the write that fails the attempt, and never set it back',
   }),
+  'queue-leftovers': () => ({
+    title: 'what was set for the job in the broker outlives it',
+    evidence: [],
+    fix: 'take alarms, repeating entries and locks of a job back when it ends, however it ends; give every lock an expiry',
+  }),
   'backoff-lost': () => ({
     title: 'the restart changed when the job is retried',
     evidence: [],

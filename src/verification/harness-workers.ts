@@ -30,6 +30,11 @@ export class HarnessWorkers implements AsyncDisposable {
     return current;
   }
 
+  /** The life that began next after this one; `null`: none did. */
+  after(life: WorkerProcess): WorkerProcess | null {
+    return this.#lives[life.incarnation] ?? null;
+  }
+
   /** Starts the next incarnation and records it; whether it becomes ready is told by `awaitReady`. */
   async start(): Promise<WorkerProcess> {
     const run = this.#run;

@@ -28,18 +28,12 @@ const REFRESH_INTERVAL_MS = 50;
 /** Looks at the worker's processes and connections again and again until it is disposed. */
 export async function readyToStrike(run: InFlight, workers: HarnessWorkers): Promise<StrikeReadiness> {
   const life = workers.current;
-  const look = async (): Promise<Struck> => {
-    const tree = await life.tree();
-    const pids = new Set(tree.processes.map((process) => process.pid));
-    const connections = await connectionsOf(run, life.incarnation, pids);
-    return { life, tree, connections, consumersBefore: await consumerIds(run) };
-  };
-  let latest = await look();
+  let latest = await lookAt(run, life);
   const stopping = new AbortController();
   const refreshing = (async () => {
     while (!stopping.signal.aborted && !run.signal.aborted) {
       await pause(run, REFRESH_INTERVAL_MS);
-      if (!stopping.signal.aborted) latest = await look();
+      if (!stopping.signal.aborted) latest = await lookAt(run, life);
     }
   })().catch(() => undefined);
   return {
@@ -51,6 +45,13 @@ export async function readyToStrike(run: InFlight, workers: HarnessWorkers): Pro
   };
 }
 
+async function lookAt(run: InFlight, life: WorkerProcess): Promise<Struck> {
+  const tree = await life.tree();
+  const pids = new Set(tree.processes.map((process) => process.pid));
+  const connections = await connectionsOf(run, life.incarnation, pids);
+  return { life, tree, connections, consumersBefore: await consumerIds(run) };
+}
+
 export async function restartByHarness(
   run: InFlight,
   workers: HarnessWorkers,
@@ -58,18 +59,32 @@ export async function restartByHarness(
   readiness: StrikeReadiness,
 ): Promise<void> {
   const looked = readiness.now();
-  const struck = { ...looked, connections: new Set([...looked.connections, ...lastWriterOf(run)]) };
-  const { life, tree } = struck;
+  let struck: Struck = { ...looked, connections: new Set([...looked.connections, ...lastWriterOf(run)]) };
+  let isGone = false;
+  recordProcesses(run, struck);
+  for (const step of run.scenario.steps) {
+    const isStop = step.kind === 'signal' || step.kind === 'await-exit';
+    if (isGone && isStop) {
+      // A further stop is for the next life; where nobody is left there is nothing to stop.
+      const next = workers.after(struck.life);
+      if (next === null) continue;
+      struck = await lookAt(run, next);
+      isGone = false;
+      recordProcesses(run, struck);
+    }
+    const goesOn = await perform(run, step, struck, workers, broker);
+    if (!goesOn) return;
+    isGone ||= step.kind === 'await-exit' && !run.disarmed;
+  }
+}
+
+function recordProcesses(run: InFlight, { life, tree }: Struck): void {
   record(run, {
     kind: 'worker:processes',
     incarnation: life.incarnation,
     mainPid: tree.main?.pid ?? life.pid,
     processes: tree.processes,
   });
-  for (const step of run.scenario.steps) {
-    const goesOn = await perform(run, step, struck, workers, broker);
-    if (!goesOn) return;
-  }
 }
 
 /** @returns whether the scenario can go on */

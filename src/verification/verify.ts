@@ -25,6 +25,8 @@ import {
   checkObservation,
   countEffects,
   countRows,
+  lookForLeftovers,
+  lookInArchive,
   needsControl,
   runControl,
 } from './conclude.ts';
@@ -163,10 +165,15 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   }
   await inStep(run, 'results', async () => {
     await settle(inFlight, broker);
+    await lookInArchive(inFlight);
+    await lookForLeftovers(inFlight);
     await countRows(inFlight);
     await countEffects(inFlight);
     await checkObservation(inFlight);
-    if (struck && needsControl(inFlight)) await runControl(inFlight, ids);
+    if (struck && needsControl(inFlight)) {
+      await runControl(inFlight, ids);
+      await lookInArchive(inFlight);
+    }
     if (opened.workers !== null && isWorthATry(inFlight)) {
       await inFlight.observer[Symbol.asyncDispose]();
       await broker[Symbol.asyncDispose]();

@@ -52,6 +52,7 @@ export const DIAGNOSES = {
   'recovery-hit-finished-jobs': endedWrongly.recoveryHitFinishedJobs,
   'slot-left-behind': endedWrongly.slotLeftBehind,
   'never-acked': endedWrongly.neverAcked,
+  'queue-leftovers': endedWrongly.queueLeftovers,
   'reset-at-boot': accounting.resetAtBoot,
   'progress-reset': accounting.progressReset,
   'restarts-burn-retries': accounting.restartsBurnRetries,

@@ -10,7 +10,7 @@ import {
 } from '../history.ts';
 import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
 import { ackedOnReceipt, isCelery, visibilityValues } from './celery.ts';
-import { loadedAtBootOnly, takenAndLeft } from './claims.ts';
+import { closedBeforeDrained, loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
@@ -97,6 +97,7 @@ export const brokerGaveUpRowNotTold: Diagnose = (subject) => {
   const after = now(subject);
   if (childDeathAcked(subject) !== undefined) return undefined;
   if (!isLost(subject) || subject.facts.end !== undefined || after?.state !== 'dead') return undefined;
+  if (closedBeforeDrained(subject) !== undefined) return undefined;
   return { reason: after.failedReason, stalls: after.stalls };
 };
 

@@ -37,6 +37,12 @@ const SHARED: UserConfig = {
   retries: { baseDelay: '100ms' },
 };
 
+/** By which URL the harness comes to the database, and by which the worker. */
+export interface Ways {
+  readonly harness: string;
+  readonly worker: string;
+}
+
 export interface CorpusPlace {
   readonly server: TestPostgres;
   /** `null`: none is here, and rows that need one cannot run. */
@@ -46,6 +52,8 @@ export interface CorpusPlace {
   readonly observe?: Observed;
   /** Leaves the fault out. */
   readonly disarmed?: boolean;
+  /** The ways to a database that is called so, where they are not the server's own. */
+  readonly ways?: (database: string) => Ways;
   /** Something that goes on beside the run, with the database that it is about. */
   readonly beside?: (databaseUrl: string) => Promise<AsyncDisposable>;
 }
@@ -59,13 +67,14 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
   let neighbour: AsyncDisposable | undefined;
   try {
     if (row.setup !== undefined) await administer(url, row.setup);
+    const ways = place.ways?.(database) ?? { harness: url, worker: url };
     const own: RunPlace = { queueName: database, redisUrl: place.redis?.url ?? '' };
     const settings = await loadSettings({
       flags: {},
       env: {},
       cwd: process.cwd(),
       isTTY: false,
-      demo: mergeConfigs(configOf(row, own, url), { outputDir: place.outputDir, observe: observed }),
+      demo: mergeConfigs(configOf(row, own, ways), { outputDir: place.outputDir, observe: observed }),
     });
     const events: Event[] = [];
     neighbour = await place.beside?.(url);
@@ -122,14 +131,14 @@ async function withClient(url: string, use: (client: Client) => Promise<unknown>
   }
 }
 
-function configOf(row: CorpusRow, place: RunPlace, url: string): UserConfig {
+function configOf(row: CorpusRow, place: RunPlace, ways: Ways): UserConfig {
   const target = TARGETS[row.target];
   const flags = [...target.flags(place), ...(row.flags ?? [])].join(' ');
   const command = `exec '${process.execPath}' '${builtWorker(row.worker)}' ${flags}`;
   return mergeConfigs(SHARED, target.config(place), row.config ?? {}, {
     scenario: row.scenario,
     strikeAt: row.strikeAt,
-    database: { url },
-    worker: { command, env: { DATABASE_URL: url } },
+    database: { url: ways.harness },
+    worker: { command, env: { DATABASE_URL: ways.worker } },
   });
 }
