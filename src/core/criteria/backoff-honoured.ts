@@ -69,20 +69,17 @@ function waitsOf(changes: readonly RowVersion[]): readonly Wait[] {
   const waits: Wait[] = [];
   // From the end, so that what comes next is known: the next pick-up, or the end of the job.
   let next: RowVersion | undefined;
-  for (let index = changes.length - 1; index > 0; index -= 1) {
-    const version = changes[index];
-    const before = changes[index - 1]?.values;
-    if (version === undefined) continue;
-    const { values } = version;
-    const step = (values?.retryCount ?? 0) - (before?.retryCount ?? 0);
-    const counted = before?.retryCount != null && values?.retryCount != null && step > 0;
-    const ends = hasEnded(version);
+  const steps = changes.map((version, index) => ({ version, before: changes[index - 1]?.values }));
+  for (const { version, before } of steps.toReversed()) {
+    const retry = version.values?.retryCount ?? 0;
+    const step = retry - (before?.retryCount ?? retry);
+    const over = hasEnded(version) || isPickUp(version.values, before);
     // A job that ended while it waited (it was cancelled, it was given up) waits for nothing any more.
-    if (counted && !ends && !isPickUp(values, before) && (next === undefined || !hasEnded(next))) {
+    if (step > 0 && !over && (next === undefined || !hasEnded(next))) {
       const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
-      waits.push({ retry: values.retryCount, waitedMs, step });
+      waits.push({ retry, waitedMs, step });
     }
-    if (ends || isPickUp(values, before)) next = version;
+    if (over) next = version;
   }
   return waits.toReversed();
 }
