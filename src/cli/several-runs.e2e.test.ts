@@ -35,9 +35,9 @@ test(
     const [first, second] = report.runs.map(({ runId }) => join('.verify-restart', runId));
     const again = await folder.run(['report', first ?? '', second ?? '']);
     expect(again.exitCode).toBe(0);
-    expect(again.stdout.match(/^verify-restart {2}crash · BullMQ on PostgreSQL/gm) ?? again.stdout).toHaveLength(
-      2,
-    );
+    expect(
+      again.stdout.match(/^verify-restart {2}crash · BullMQ on PostgreSQL/gm) ?? again.stdout,
+    ).toHaveLength(2);
     expect(again.stdout.match(/^ VERIFIED/gm)).toHaveLength(2);
   },
 );

@@ -1,5 +1,5 @@
 /** Deliveries as the broker's looks show them: counted, or told apart by who holds the job. */
-import { countBefore, type BrokerSnapshot, type RowVersion } from './history.ts';
+import { firstSnapshotAfter, type BrokerSnapshot, type RowVersion } from './history.ts';
 
 /**
  * Whether by a look the job was handed out once more than by an earlier one. `undefined`: the broker neither counts
@@ -22,8 +22,7 @@ export function lookAfter(
   snapshots: readonly BrokerSnapshot[],
   version: RowVersion,
 ): BrokerSnapshot | undefined {
-  const index = countBefore(snapshots, version.seq + 1);
-  const next = snapshots[index];
+  const next = firstSnapshotAfter(snapshots, version.seq);
   if (next === undefined) return undefined;
-  return next.atMs - version.atMs >= SURELY_LATER_MS ? next : snapshots[index + 1];
+  return next.atMs - version.atMs >= SURELY_LATER_MS ? next : firstSnapshotAfter(snapshots, next.seq);
 }

@@ -73,6 +73,11 @@ export function rowBefore(
   return versions[countBefore(versions, seq) - 1]?.values;
 }
 
+/** The status of a row whose meaning no mapping tells; `undefined`: it is known, or there is no row. */
+export function unmappedStatus(values: RowValues | null | undefined): string | undefined {
+  return values?.state === 'unknown' && values.status !== null ? values.status : undefined;
+}
+
 export function lastSnapshotBefore(
   snapshots: readonly BrokerSnapshot[],
   seq: number = Number.POSITIVE_INFINITY,
@@ -80,8 +85,15 @@ export function lastSnapshotBefore(
   return snapshots[countBefore(snapshots, seq) - 1];
 }
 
+export function firstSnapshotAfter(
+  snapshots: readonly BrokerSnapshot[],
+  seq: number,
+): BrokerSnapshot | undefined {
+  return snapshots[countBefore(snapshots, seq + 1)];
+}
+
 /** How many come before `seq`. Asked for every write of a run, so it is no walk through all of them. */
-export function countBefore(events: readonly { readonly seq: number }[], seq: number): number {
+function countBefore(events: readonly { readonly seq: number }[], seq: number): number {
   let low = 0;
   let high = events.length;
   while (low < high) {

@@ -1,7 +1,14 @@
 /** What the broker shows of a job after its worker was struck: handed out again, still held by the dead, yet to come. */
 import { describeDue } from './broker-words.ts';
 import { isDeliveredSince } from './deliveries.ts';
-import { last, lastSnapshotBefore, type BrokerSnapshot, type History } from './history.ts';
+import {
+  firstSnapshotAfter,
+  last,
+  lastSnapshotBefore,
+  type BrokerSnapshot,
+  type History,
+  type RowVersion,
+} from './history.ts';
 import type { RestartFacts } from './restart.ts';
 
 /** Whether by this look the job was handed out once more. `undefined`: the broker neither counts nor names its holder. */
@@ -14,11 +21,43 @@ export function findRedelivery(facts: RestartFacts): BrokerSnapshot | undefined 
   return facts.snapshots.find((snapshot) => isRedelivered(facts, snapshot) === true);
 }
 
+/**
+ * Whether by the broker's count the job had been handed out again when this was written: the look that comes next
+ * tells, unless it comes late.
+ */
+export function wasHandedOutBefore(facts: RestartFacts, version: RowVersion): boolean {
+  const next = firstSnapshotAfter(facts.snapshots, version.seq);
+  return next !== undefined && isRedelivered(facts, next) === true;
+}
+
 /** A later worker holds the job now: it is not to be handed out, it is to be finished. */
 export function isHeldByAnother(facts: RestartFacts, snapshot: BrokerSnapshot): boolean {
   if (snapshot.state !== 'active') return false;
-  return facts.takeOver !== undefined || isRedelivered(facts, snapshot) === true;
+  return (
+    facts.takeOver !== undefined || isRedelivered(facts, snapshot) === true || isHeldNow(facts, snapshot)
+  );
 }
+
+/** A worker has answered that it holds the job, when the struck one was gone and another had come. */
+function isHeldNow({ successor, gone }: RestartFacts, { seq, facts }: BrokerSnapshot): boolean {
+  if (successor === undefined || gone === undefined || seq < successor.seq) return false;
+  return facts?.['heldBy'] !== undefined;
+}
+
+/**
+ * How often the job was handed out after the restart and put back, as far as it is counted: by the broker, or by the
+ * message itself.
+ */
+export function timesPutBack(facts: RestartFacts, snapshot: BrokerSnapshot): number {
+  const before = facts.heldByStruck;
+  if (before === undefined || snapshot.seq < before.seq) return 0;
+  const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
+  const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);
+  return Math.max(retries, deliveries, 0);
+}
+
+/** Once may be bad luck (a lock that had not run out yet): what is put back again and again is not to come by waiting. */
+export const PUT_BACK_IN_VAIN = 2;
 
 /**
  * When the job is yet to be handed out, if at the end of the history that lies beyond the time that was waited.
@@ -29,6 +68,7 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
   if (snapshot === undefined || facts.successorDied !== undefined || isHeldByAnother(facts, snapshot)) {
     return undefined;
   }
+  if (facts.takeOver === undefined && timesPutBack(facts, snapshot) >= PUT_BACK_IN_VAIN) return undefined;
   const endMs = history.events.at(-1)?.atMs ?? 0;
   const limitMs =
     history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;

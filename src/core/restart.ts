@@ -58,6 +58,8 @@ export interface RestartFacts {
   readonly disarmed: EventOf<'fault:disarmed'> | undefined;
   readonly gone: EventOf<'worker:gone'> | undefined;
   readonly stillThere: EventOf<'worker:still-there'> | undefined;
+  /** The struck worker's main process, as far as it was recorded. */
+  readonly mainPid: number | undefined;
   /** The first worker that was there after the struck one. */
   readonly successor: EventOf<'worker:ready'> | EventOf<'worker:started'> | undefined;
   /** The last worker that was started has ended by itself: nobody is left to work. */
@@ -136,6 +138,7 @@ export function restartFacts(history: History): RestartFacts {
     disarmed: last(history, 'fault:disarmed'),
     gone,
     stillThere: last(history, 'worker:still-there'),
+    mainPid: history.of('worker:processes').find((event) => event.incarnation === struck)?.mainPid,
     successor: successorOf(history, struck),
     successorDied: endedSuccessor(history, struck),
     before,

@@ -98,12 +98,23 @@ async function awaitMoment(
         if (last !== undefined && isEnd(last)) return 'ended' as const;
         if ((last?.values?.retryCount ?? 0) < 1) return undefined;
         const state = await broker.look();
-        return state === null || state.state === 'delayed' ? ('waiting' as const) : undefined;
+        if (state === null || state.state === 'delayed') return 'waiting' as const;
+        // A wait that no broker knows of: the run is over by its message, and the row still waits.
+        const over = state.state === 'gone' || state.state === 'ended';
+        return over && last === subjectChanges(run).at(-1) && isCounted(changes)
+          ? ('waiting' as const)
+          : undefined;
       });
       if (waiting !== 'waiting') return ended(run, waiting);
       return struck(run, 'failed once and waiting for its backoff');
     }
   }
+}
+
+/** The last write was the one that counted the retry: nobody has begun with it. */
+function isCounted(changes: readonly RowVersion[]): boolean {
+  const [before, last] = changes.slice(-2);
+  return (last?.values?.retryCount ?? 0) > (before?.values?.retryCount ?? 0);
 }
 
 /** A moment that never comes is told apart from a job that ended first. */

@@ -31,6 +31,13 @@ export async function countRows(run: InFlight): Promise<void> {
   record(run, { kind: 'rows:counted', job: id, role, rows: carrying });
 }
 
+/** What the broker keeps of the job besides its message. A broker that does not answer is told of by its other answers. */
+export async function lookForLeftovers(run: InFlight): Promise<void> {
+  const { id, role, message } = run.subject;
+  const leftovers = await run.queue.leftovers?.(message).catch(() => undefined);
+  if (leftovers !== undefined) record(run, { kind: 'broker:leftovers', job: id, role, leftovers });
+}
+
 /**
  * Counts what the items of every job left behind, by the user's own query.
  * The query gives an item (the file's path as it was submitted) and how often it is there, with the job's id as `$1`.

@@ -142,6 +142,7 @@ export async function createJob(run: Connected, ids: ReservedIds, role: JobRole)
     role,
     status: typeof status === 'string' ? status : '',
     files,
+    ...(planned.createdAtGuessed ? { createdAtGuessed: true } : {}),
   });
   return { id, role, files, message: { job: id, messageId: id } };
 }

@@ -25,6 +25,7 @@ import {
   checkObservation,
   countEffects,
   countRows,
+  lookForLeftovers,
   needsControl,
   runControl,
 } from './conclude.ts';
@@ -76,6 +77,8 @@ export interface Verification {
   readonly problem: UserError | null;
   /** What could not be removed. */
   readonly kept: readonly Thing[];
+  /** Rows with the job's files that the run did not make; they are the worker's, and stay. */
+  readonly strangers: readonly string[];
 }
 
 /**
@@ -109,7 +112,20 @@ export async function verify(settings: Settings, host: VerifyHost): Promise<Veri
   const report = judge(run.recorder.history());
   host.onJudged?.(report);
   const kept = await cleanUp(run, host, opened);
-  return { report, problem, kept };
+  const inOwnServers = host.environment !== undefined;
+  return { report, problem, kept, strangers: inOwnServers ? [] : strangersIn(run.recorder.events) };
+}
+
+function strangersIn(events: readonly Event[]): readonly string[] {
+  const own = new Set(events.flatMap((event) => (event.kind === 'job:created' ? [event.job] : [])));
+  const seen = events.flatMap((event) =>
+    event.kind === 'row:stranger'
+      ? [event.id]
+      : event.kind === 'rows:counted'
+        ? event.rows.map(({ id }) => id)
+        : [],
+  );
+  return [...new Set(seen)].filter((id) => !own.has(id));
 }
 
 interface Opened {
@@ -164,6 +180,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   }
   await inStep(run, 'results', async () => {
     await settle(inFlight, broker);
+    await lookForLeftovers(inFlight);
     await countRows(inFlight);
     await countEffects(inFlight);
     await checkObservation(inFlight);

@@ -87,7 +87,7 @@ async function runOnce(
   environment: Environment | undefined,
 ): Promise<{ readonly report: Report; readonly code: ExitCode }> {
   try {
-    const { report, problem, kept } = await verify(settings, {
+    const { report, problem, kept, strangers } = await verify(settings, {
       toolVersion: packageVersion(),
       command: commandLine(),
       signal: interruption.signal,
@@ -103,6 +103,9 @@ async function runOnce(
     if (problem !== null) complain(problem.message, problem.remedy);
     for (const thing of kept) {
       console.error(`warning: could not be removed: ${describeThing(thing)}; try verify-restart cleanup`);
+    }
+    for (const id of showsConsole(settings) ? strangers : []) {
+      view.say(` left      row ${id} of ${settings.jobs.table}: the worker made it, so it is not removed`);
     }
     const problemCode = problem?.kind === 'usage' ? EXIT_CODES.usage : EXIT_CODES.environment;
     return { report, code: interruption.exitCode() ?? (problem === null ? codeOf(report) : problemCode) };

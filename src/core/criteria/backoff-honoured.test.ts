@@ -7,7 +7,7 @@ import {
   type RunBuilder,
   type RunOptions,
 } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 const BACKOFF = { baseMs: 1_000, factor: 2 };
 
@@ -79,6 +79,12 @@ describe('passed', () => {
     );
   });
 
+  test('a longer wait, or a last_retry_at that is touched and counts for nothing', () => {
+    expect(seen(struck().wait(9_000).picksUp(2).completed())).toBe('passed backoff-kept');
+    const touched = struck().wait(900).row({ lastRetryAt: '2026-01-31T12:00:01+00:00' }, 2);
+    expect(seen(touched.wait(1_100).picksUp(2).completed())).toBe('passed backoff-kept');
+  });
+
   test('by polling a look may come late', () => {
     expect(seen(struck({ source: 'poll' }).wait(1_500).picksUp(2).completed())).toBe('passed backoff-kept');
   });
@@ -98,6 +104,21 @@ describe('failed', () => {
       .picksUp(1)
       .row({ status: 'retrying', retryCount: 2 }, 1);
     expect(seen(run.wait(9_000).picksUp(1, { taskId: 'b' }).completed())).toBe('failed retry-counted-twice');
+  });
+
+  test('the restart let the wait begin anew, in the row or in the queue', () => {
+    const anew = struck({}).wait(900).row({ lastRetryAt: '2026-01-31T12:00:01+00:00' }, 2);
+    const history = anew.wait(2_000).picksUp(2).completed().end();
+    expect(judgedAs(history, 'backoff-honoured')).toBe('failed backoff-begun-anew');
+    expect(findingOf(history, 'backoff-begun-anew')).toMatchObject({ retry: 1, leastMs: 2_000 });
+    expect(diagnosedAs(history)).toEqual(['backoff-lost']);
+    const delayed = retrying()
+      .broker({ due: { kind: 'at', atMs: 2_100 } })
+      .strike()
+      .gone()
+      .starts(2);
+    const later = delayed.wait(900).broker({ due: { kind: 'at', atMs: 3_050 } });
+    expect(seen(later.wait(2_000).picksUp(2).completed())).toBe('failed backoff-begun-anew');
   });
 
   test('the retry never came', () => {
@@ -146,6 +167,13 @@ describe('skipped', () => {
   test('nor is there one in a row that was deleted and made again', () => {
     const run = restarted({ backoff: BACKOFF }).deletes(2).row({ status: 'processing', retryCount: 1 }, 2);
     expect(seen(run.completed(2))).toBe('skipped nothing-retried');
+  });
+
+  test('nor is one that is counted by a recovery before the pick-up, or before there was any attempt', () => {
+    const recovered = restarted({ backoff: BACKOFF }).row({ retryCount: 1 }, 2).picksUp(2).completed();
+    expect(seen(recovered)).toBe('skipped nothing-retried');
+    const first = aRun({ backoff: BACKOFF }).job().submitted().row({ retryCount: 1 }, 1).picksUp(1);
+    expect(seen(first.completed())).toBe('skipped nothing-retried');
   });
 
   test('nor is a count that comes with the end, or a wait that the end cut short', () => {

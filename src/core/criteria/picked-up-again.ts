@@ -13,7 +13,7 @@
  */
 import { isTerminal } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { lastSnapshotBefore, type RowVersion } from '../history.ts';
+import { lastSnapshotBefore, unmappedStatus, type RowVersion } from '../history.ts';
 import { describeBroker } from '../broker-words.ts';
 import { dueAfterEnd, findRedelivery } from '../redelivery.ts';
 import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
@@ -58,6 +58,8 @@ export const pickedUpAgain: Criterion = {
     if (facts.holdDoubt !== undefined) return judgement('inconclusive', facts.holdDoubt);
     const weak = weakSigns(facts, gone.seq);
     if (weak !== undefined) return weak;
+    const status = unmappedWrite(facts, gone.seq);
+    if (status !== undefined) return judgement('inconclusive', finding('status-not-mapped', { status }));
     if (!facts.observedToEnd) return judgement('inconclusive', finding('history-breaks-off'));
     const due = dueAfterEnd(history, facts);
     if (due !== undefined) return judgement('inconclusive', finding('not-due-yet', { due }));
@@ -70,6 +72,14 @@ export const pickedUpAgain: Criterion = {
     return judgement('failed', finding('nobody-picked-up', { afterMs, broker }));
   },
 };
+
+/** A status that may mean work, written after the old worker had gone. */
+function unmappedWrite(facts: RestartFacts, goneSeq: number): string | undefined {
+  return facts.changes
+    .filter((version) => version.seq > goneSeq)
+    .map(({ values }) => unmappedStatus(values))
+    .find((status) => status !== undefined);
+}
 
 interface LateWrite {
   readonly version: RowVersion;

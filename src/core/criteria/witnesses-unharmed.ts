@@ -9,7 +9,7 @@
 import { isTerminal } from '../event.ts';
 import { effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
-import { changesOf, jobInRole, rowBefore, type History } from '../history.ts';
+import { changesOf, jobInRole, rowBefore, unmappedStatus, type History } from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
@@ -30,6 +30,10 @@ export const witnessesUnharmed: Criterion = {
     if (problems.length > 0) return judgement('failed', ...problems);
     const status = waiting === undefined ? undefined : unendedStatus(history, waiting);
     if (status !== undefined) {
+      const now = waiting === undefined ? undefined : rowBefore(changesOf(history, waiting));
+      if (unmappedStatus(now) !== undefined) {
+        return judgement('inconclusive', finding('status-not-mapped', { status }));
+      }
       const stuck = finding('waiting-witness-stuck', { status });
       const due = facts.terminal === undefined ? dueAfterEnd(history, facts) : undefined;
       // What keeps the subject from being due yet keeps the one behind it too.

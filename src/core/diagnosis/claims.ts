@@ -104,13 +104,22 @@ export const completedOnShutdown: Diagnose = (subject) => {
 const CLOSED =
   /\b(?:closed|destroyed|terminated|not (?:open|queryable))\b|after calling end|shut(?:ting)?[ -]?down|ECONNRESET/i;
 
-/** The old worker failed its job after the signal, for want of something that it had closed itself. */
+/**
+ * The old worker failed its job after the signal, for want of something that it had closed itself: the row says so, or
+ * (what was closed was the way to the row) the broker alone.
+ */
 export const closedBeforeDrained: Diagnose = (subject) => {
-  const error = endByOld(subject)?.values;
-  return error?.state === 'failed' && CLOSED.test(error.error ?? '') && !/stopp?ed/i.test(error.error ?? '')
-    ? { error: (error.error ?? '').slice(0, 200) }
-    : undefined;
+  const error = errorOfOld(subject) ?? '';
+  return CLOSED.test(error) && !/stopp?ed/i.test(error) ? { error: error.slice(0, 200) } : undefined;
 };
+
+function errorOfOld(subject: Case): string | null | undefined {
+  const { polite, terminal, brokerBefore, brokerAfterGone } = subject.facts;
+  const end = endByOld(subject)?.values;
+  if (end?.state === 'failed') return end.error;
+  if (!polite || terminal !== undefined || brokerBefore?.state === 'dead') return undefined;
+  return brokerAfterGone?.state === 'dead' ? brokerAfterGone.failedReason : undefined;
+}
 
 function endByOld({ facts }: Case): RowVersion | undefined {
   const { terminal, begun, struck, attribute } = facts;
