@@ -86,18 +86,18 @@ export function unmappedStatus(values: RowValues | null | undefined): string | u
   return values?.state === 'unknown' && values.status !== null ? values.status : undefined;
 }
 
-export function firstSnapshotAfter(
-  snapshots: readonly BrokerSnapshot[],
-  seq: number,
-): BrokerSnapshot | undefined {
-  return snapshots[countBefore(snapshots, seq + 1)];
-}
-
 export function lastSnapshotBefore(
   snapshots: readonly BrokerSnapshot[],
   seq: number = Number.POSITIVE_INFINITY,
 ): BrokerSnapshot | undefined {
   return snapshots[countBefore(snapshots, seq) - 1];
+}
+
+export function firstSnapshotAfter(
+  snapshots: readonly BrokerSnapshot[],
+  seq: number,
+): BrokerSnapshot | undefined {
+  return snapshots[countBefore(snapshots, seq + 1)];
 }
 
 /** How many come before `seq`. Asked for every write of a run, so it is no walk through all of them. */

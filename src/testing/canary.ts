@@ -46,7 +46,13 @@ async function prepare(url: string): Promise<void> {
 }
 
 function verify(url: string): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
-  const place = { queueName: 'canary', redisUrl: '', redisDatabase: 0, rabbitmqUrl: '', outputDir: folder };
+  const place = {
+    queueName: 'canary',
+    redisUrl: '',
+    redisDatabase: 0,
+    rabbitmqUrl: '',
+    outputDir: folder,
+  };
   const worker = [process.execPath, builtWorker(`broken-workers/bullmq/${WORKER}`)].map(
     (word) => `'${word}'`,
   );

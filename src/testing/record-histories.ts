@@ -16,8 +16,10 @@ import { judge } from '../core/report.ts';
 import { anonymise, type Replacements } from './anonymise.ts';
 import { makeTemplates, runRow } from './corpus/run-row.ts';
 import { ROWS } from './corpus/rows.ts';
+import { TARGETS } from './corpus/targets.ts';
 import { conclusionsOf, judgementOf, RECORDED } from './recorded-histories.ts';
-import { REDIS_SERVER, startTestPostgres, startTestRedis } from './servers.ts';
+import { startTestRabbitmq } from './rabbitmq.ts';
+import { startTestPostgres, startTestRedis } from './servers.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FOLDER = join(ROOT, 'fixtures/histories');
@@ -36,7 +38,11 @@ const replacements: Replacements = [
   [`/${userInfo().username}/`, '/user/'],
 ];
 const server = await startTestPostgres();
-const redis = REDIS_SERVER === null ? null : await startTestRedis();
+const targets = wanted.map(({ target }) => TARGETS[target ?? 'table']);
+const redis = targets.some(({ needsRedis }) => needsRedis) ? await startTestRedis() : null;
+const rabbitmq = targets.some(({ needsRabbitmq }) => needsRabbitmq === true)
+  ? await startTestRabbitmq()
+  : null;
 try {
   await mkdir(FOLDER, { recursive: true });
   const rows = wanted.map((recorded) => {
@@ -54,6 +60,7 @@ try {
     const { report, events } = await runRow(row, {
       server,
       redis,
+      rabbitmq,
       outputDir,
       ...(observe === undefined ? {} : { observe }),
       ...(disarmed === undefined ? {} : { disarmed }),
@@ -73,6 +80,6 @@ try {
     console.log(`${recorded.name}: ${events.length} events, ${(lines.join('').length / 1024).toFixed(0)} KB`);
   }
 } finally {
-  await Promise.all([server.stop(), redis?.stop()]);
+  await Promise.all([server.stop(), redis?.stop(), rabbitmq?.stop()]);
   await rm(outputDir, { recursive: true });
 }

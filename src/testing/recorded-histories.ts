@@ -235,6 +235,42 @@ export const RECORDED: readonly RecordedHistory[] = [
     failed: ['no-duplicate-jobs'],
     diagnoses: ['recovered-twice'],
   },
+  {
+    name: 'redis-never-acked',
+    row: 'never-acked',
+    target: 'bullmq-redis',
+    verdict: 'failed',
+    outcome: 'handed-over',
+    failed: ['queue-drained'],
+    diagnoses: ['never-acked'],
+  },
+  {
+    name: 'celery-rabbitmq-handed-over',
+    row: 'reference',
+    target: 'celery-rabbitmq',
+    verdict: 'passed',
+    outcome: 'handed-over',
+    failed: [],
+    diagnoses: [],
+  },
+  {
+    name: 'celery-redis-acked-on-receipt',
+    row: 'celery-defaults',
+    target: 'celery-redis',
+    verdict: 'failed',
+    outcome: 'lost',
+    failed: ['picked-up-again', 'reached-terminal'],
+    diagnoses: ['acked-before-done'],
+  },
+  {
+    name: 'celery-redis-child-death-acked',
+    row: 'child-death-acked',
+    target: 'celery-redis',
+    verdict: 'failed',
+    outcome: 'lost',
+    failed: ['picked-up-again', 'reached-terminal'],
+    diagnoses: ['child-death-acked'],
+  },
 ];
 
 type Judged = Pick<RecordedHistory, 'verdict' | 'outcome' | 'failed' | 'diagnoses'>;

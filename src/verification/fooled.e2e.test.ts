@@ -92,7 +92,9 @@ it('a heartbeat in the row is not starved: no hold is placed there, however long
         url = databaseUrl;
         started.push(await startTableWorker(databaseUrl, flags));
         return {
-          [Symbol.asyncDispose]: async () => void (await Promise.all(started.map((worker) => worker.kill()))),
+          async [Symbol.asyncDispose]() {
+            await Promise.all(started.map((worker) => worker.kill()));
+          },
         };
       },
     },

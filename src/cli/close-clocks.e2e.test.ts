@@ -1,4 +1,4 @@
-/** A harness whose clock is not the database's: by what two machines usually differ. */
+/** A harness whose clock is not the database's, by what the clocks of two machines usually differ. */
 import { expect, test as plainTest } from 'vitest';
 import { createHistory, first } from '../core/history.ts';
 import { jsonReport, WorkFolder } from '../testing/run-cli.ts';
