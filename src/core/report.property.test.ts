@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { aRun, type RunBuilder, type RunOptions } from '../testing/history-builder.ts';
 import type { Event, RowValues } from './event.ts';
 import { createHistory, type History } from './history.ts';
@@ -120,12 +121,11 @@ function shiftClocks(event: Event, harnessMs: number, databaseMs: number): Event
   return { ...moved, writer: { ...writer, backendStartMs: writer.backendStartMs + databaseMs } };
 }
 
-/** Long enough to find what there is, short enough for everybody's test run. */
-const RUNS = { numRuns: 200 };
-
 test('the generated histories come out in every way', () => {
   const verdicts = new Set(
-    fc.sample(fc.oneof(histories, wellBehaved), 400).map((history) => judge(history).verdict),
+    fc
+      .sample(fc.oneof(histories, wellBehaved), Math.max(400, PROPERTY_RUNS.numRuns))
+      .map((history) => judge(history).verdict),
   );
   expect(verdicts).toEqual(new Set(['passed', 'failed', 'inconclusive']));
 });
@@ -148,7 +148,7 @@ describe('what comes in addition can only make it worse', () => {
         expect(severity(worse)).toBeGreaterThanOrEqual(severity(history));
         expect(judge(worse).verdict).toBe('failed');
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 
@@ -161,7 +161,7 @@ describe('what comes in addition can only make it worse', () => {
         ]);
         expect(judge(worse).verdict).toBe('failed');
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 
@@ -173,7 +173,7 @@ describe('what comes in addition can only make it worse', () => {
         const worse = withInserted(history, placeIn(history, where), [{ ...state, messages: 2 }]);
         expect(judge(worse).verdict).toBe('failed');
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 
@@ -193,7 +193,7 @@ describe('what comes in addition can only make it worse', () => {
         ]);
         expect(judge(worse).verdict).toBe('failed');
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 });
@@ -226,7 +226,7 @@ describe('what must make no difference', () => {
         });
         expect(judgement(createHistory(renamed))).toEqual(judgement(history));
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 
@@ -241,7 +241,7 @@ describe('what must make no difference', () => {
           expect(judgement(createHistory(shifted))).toEqual(judgement(history));
         },
       ),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 
@@ -253,7 +253,7 @@ describe('what must make no difference', () => {
         ]);
         expect(judgement(longer)).toEqual(judgement(history));
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 });
@@ -264,7 +264,7 @@ test('no beginning of a history passes', () => {
       const length = Math.floor(where * (history.events.length - 1));
       expect(judge(createHistory(history.events.slice(0, length))).verdict).not.toBe('passed');
     }),
-    RUNS,
+    PROPERTY_RUNS,
   );
 });
 
@@ -278,7 +278,7 @@ test('a beginning that fails shows harm, not that something has not come yet', (
       expect(codes).not.toContain('nobody-picked-up');
       expect(codes).not.toContain('not-terminal');
     }),
-    RUNS,
+    PROPERTY_RUNS,
   );
 });
 
@@ -308,7 +308,7 @@ test('a run in which all is well passes where the harness restarts the worker, a
       expect(byHarness ? doubts : doubts.filter(({ status }) => status === 'failed')).toEqual([]);
       expect(verdict).not.toBe('failed');
     }),
-    { numRuns: 400 },
+    PROPERTY_RUNS,
   );
 });
 
@@ -321,7 +321,7 @@ test('a run that passes has seen its restart, and was never cancelled, disarmed 
       expect(history.of('worker:gone')).toHaveLength(1);
       expect(report.job.finalState).toMatch(/^(?:completed|failed)$/);
     }),
-    { numRuns: 400 },
+    PROPERTY_RUNS,
   );
 });
 
@@ -335,6 +335,6 @@ test('a criterion judges whatever history it is given', () => {
       );
       expect(threw).toEqual([]);
     }),
-    RUNS,
+    PROPERTY_RUNS,
   );
 });

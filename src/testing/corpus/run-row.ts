@@ -7,6 +7,7 @@ import { mergeConfigs } from '../../config/merge-configs.ts';
 import type { Event } from '../../core/event.ts';
 import { createHistory } from '../../core/history.ts';
 import type { Report } from '../../core/report.ts';
+import type { Operator } from '../../verification/context.ts';
 import { verify } from '../../verification/verify.ts';
 import type { TestPostgres, TestServer } from '../servers.ts';
 import { missesOf, type Observed } from './judge-row.ts';
@@ -47,16 +48,22 @@ export interface CorpusPlace {
   readonly server: TestPostgres;
   /** `null`: none is here, and rows that need one cannot run. */
   readonly redis: TestServer | null;
+  readonly rabbitmq?: TestServer | null;
   readonly outputDir: string;
   /** `trigger` if absent. */
   readonly observe?: Observed;
   /** Leaves the fault out. */
   readonly disarmed?: boolean;
+  /** Who restarts the worker where the row's configuration has `autoRestart` off. */
+  readonly operator?: Operator;
   /** The ways to a database that is called so, where they are not the server's own. */
   readonly ways?: (database: string) => Ways;
   /** Something that goes on beside the run, with the database that it is about. */
   readonly beside?: (databaseUrl: string) => Promise<AsyncDisposable>;
 }
+
+/** Runs so far: a server has 16 databases, and the first is BullMQ's. */
+let redisDatabases = 0;
 
 export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowResult> {
   const startedMs = performance.now();
@@ -67,13 +74,20 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
   let neighbour: AsyncDisposable | undefined;
   try {
     if (row.setup !== undefined) await administer(url, row.setup);
+    redisDatabases += 1;
     const ways = place.ways?.(database) ?? { harness: url, worker: url };
-    const own: RunPlace = { queueName: database, redisUrl: place.redis?.url ?? '' };
+    const own: RunPlace = {
+      queueName: database,
+      redisUrl: place.redis?.url ?? '',
+      redisDatabase: 1 + (redisDatabases % 15),
+      rabbitmqUrl: place.rabbitmq?.url ?? '',
+      outputDir: place.outputDir,
+    };
     const settings = await loadSettings({
       flags: {},
       env: {},
       cwd: process.cwd(),
-      isTTY: false,
+      isTTY: place.operator !== undefined,
       demo: mergeConfigs(configOf(row, own, ways), { outputDir: place.outputDir, observe: observed }),
     });
     const events: Event[] = [];
@@ -82,6 +96,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
       toolVersion: 'corpus',
       onEvent: (event) => events.push(event),
       disarmed: place.disarmed ?? false,
+      ...(place.operator === undefined ? {} : { operator: place.operator }),
     });
     const failed = report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id);
     const diagnoses = report.diagnoses.map(({ id }) => id);
@@ -134,7 +149,8 @@ async function withClient(url: string, use: (client: Client) => Promise<unknown>
 function configOf(row: CorpusRow, place: RunPlace, ways: Ways): UserConfig {
   const target = TARGETS[row.target];
   const flags = [...target.flags(place), ...(row.flags ?? [])].join(' ');
-  const command = `exec '${process.execPath}' '${builtWorker(row.worker)}' ${flags}`;
+  const command =
+    target.command?.(row.worker, flags) ?? `exec '${process.execPath}' '${builtWorker(row.worker)}' ${flags}`;
   return mergeConfigs(SHARED, target.config(place), row.config ?? {}, {
     scenario: row.scenario,
     strikeAt: row.strikeAt,
