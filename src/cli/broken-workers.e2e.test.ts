@@ -1,4 +1,6 @@
 /** What the corpus does not say of a verdict on a broken worker: what it names, what can be seen in the journal, what stays. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test as plainTest } from 'vitest';
 import { targetsOfOwnSystem, type OpenTarget } from '../testing/own-system-test.ts';
 import { brokenWorker, type OwnTarget } from '../testing/own-system.ts';
@@ -6,24 +8,27 @@ import { jsonReport } from '../testing/run-cli.ts';
 
 const test = plainTest.extend<{ open: OpenTarget }>({ open: targetsOfOwnSystem() });
 
-const EFFECTS = {
+const CONFIG = {
+  scenarios: { 'parent-alone': [{ stop: 'SIGKILL', reach: 'process' }, { start: true }] },
   effects: {
     sql: 'select file_path, count(*) from pybase.extracted_documents where job_id = $1 group by 1',
   },
 };
 
 async function verify(target: OwnTarget, defect: string, ...timing: readonly string[]) {
-  await target.folder.write('verify-restart.config.json', JSON.stringify(EFFECTS));
+  await target.folder.write('verify-restart.config.json', JSON.stringify(CONFIG));
   const worker = target.worker(brokenWorker(defect));
   const args = ['--auto-restart', '--worker', worker, ...timing];
-  const result = await target.folder.run(target.args(...args, '--reporter', 'json'));
+  const result = await target.folder.run(target.args(...args, '--reporter', 'console,json=report.json'));
   expect(result.stderr).toBe('');
-  const report = jsonReport(result);
+  const text = await readFile(join(target.folder.path, 'report.json'), 'utf8');
+  const report = jsonReport({ ...result, stdout: text });
   expect(report.exitCode).toBe(result.exitCode);
   return {
     exitCode: result.exitCode,
     failed: report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id),
     diagnosis: report.diagnosis[0]?.id,
+    console: result.stdout,
     evidence: report.criteria.flatMap(({ evidence }) => evidence).join('\n'),
   };
 }
@@ -41,6 +46,9 @@ describe.concurrent('a worker that', { timeout: 90_000 }, () => {
     });
     const [row] = await target.query<{ id: string }>('select id from pybase.extraction_jobs');
     expect(verdict.evidence).toContain(row?.id);
+    expect(verdict.console).toContain(
+      ` left      row ${row?.id} of pybase.extraction_jobs: the worker made it`,
+    );
     const [left, ...more] = await target.left();
     expect(left).toContain(row?.id);
     expect(more).toEqual([]);
@@ -67,6 +75,16 @@ describe.concurrent('a worker that', { timeout: 90_000 }, () => {
     const counts = counted?.kind === 'effects:counted' ? counted.effects.map(({ count }) => count) : [];
     expect(counts).toHaveLength(8);
     expect(new Set(counts)).toEqual(new Set([1, 2]));
+  });
+
+  test('detached-child: a kill that reaches its parent alone is no restart', async ({ open }) => {
+    const target = await open('postgres');
+    const verdict = await verify(target, 'detached-child', ...FOUND, '--scenario', 'parent-alone');
+    expect(verdict).toMatchObject({ exitCode: 4, failed: [], diagnosis: 'orphan-children' });
+    // Whoever runs a worker starts it again when its main process has gone.
+    const started = (await target.folder.events()).filter(({ kind }) => kind === 'worker:started');
+    expect(started).toHaveLength(2);
+    expect(await target.left()).toEqual([]);
   });
 
   test('detached-child: the strike reaches a child with a session of its own', async ({ open }) => {

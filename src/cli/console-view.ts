@@ -5,11 +5,11 @@ import type { Event } from '../core/event.ts';
 import type { Report } from '../core/report.ts';
 import { PLAIN, type Palette } from '../reporters/console/layout.ts';
 import { progressView } from '../reporters/console/progress.ts';
-import { renderResults } from '../reporters/console/results.ts';
+import { renderResults, type ResultsOptions } from '../reporters/console/results.ts';
 
 export interface ConsoleView {
   readonly onEvent: (event: Event) => void;
-  readonly onJudged: (report: Report) => void;
+  readonly onJudged: (report: Report, options?: Pick<ResultsOptions, 'label' | 'alsoExercised'>) => void;
   /** A line that is no event of the run. */
   readonly say: (line: string) => void;
   /** Takes the spinner off the screen, e.g. while a person is asked. */
@@ -21,7 +21,6 @@ export interface ConsoleOptions {
   readonly stream: NodeJS.WriteStream;
   readonly colour: boolean;
   readonly verbosity: 'quiet' | 'normal' | 'verbose';
-  readonly repeatCommand: string;
 }
 
 const WIDEST = 110;
@@ -50,11 +49,10 @@ export function openConsoleView(options: ConsoleOptions): ConsoleView {
       if (waiting.length > 0) print(waiting.splice(0).join('\n'));
       showWaiting(spinner, view.waiting());
     },
-    onJudged(report) {
+    onJudged(report, told = {}) {
       spinner?.stop();
-      const { repeatCommand } = options;
       const verbose = options.verbosity === 'verbose';
-      stream.write(renderResults(report, { palette, width, repeatCommand, verdictOnly: quiet, verbose }));
+      stream.write(renderResults(report, { palette, width, verdictOnly: quiet, verbose, ...told }));
     },
     say: print,
     pause() {

@@ -6,8 +6,9 @@ import { Command, CommanderError } from 'commander';
 import { isUserError } from '../core/errors.ts';
 import type { RawFlags } from '../config/raw-flags.ts';
 import type { DemoOptions } from './commands/demo.ts';
+import { complain } from './complaint.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
-import { addRunOptions, rawFlags } from './options.ts';
+import { addMaintenanceOptions, addRunOptions, rawFlags } from './options.ts';
 import { packageVersion } from './package-info.ts';
 
 /** Commands of the interface that this version does not have yet. */
@@ -23,7 +24,7 @@ export async function main(args: readonly string[]): Promise<void> {
 async function run(args: readonly string[]): Promise<ExitCode> {
   const [name] = args;
   if (name !== undefined && NOT_YET.includes(name)) {
-    return complain(`the command ${name} is not available in this version`, 'see verify-restart --help');
+    return refuse(`the command ${name} is not available in this version`, 'see verify-restart --help');
   }
   let exitCode: ExitCode = EXIT_CODES.verified;
   const program = createProgram((code) => {
@@ -32,7 +33,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const commands = [...program.commands.map((command) => command.name()), 'help'];
   if (name !== undefined && !name.startsWith('-') && !commands.includes(name)) {
     const { suggestion } = await import('../config/choice.ts');
-    return complain(`there is no command ${name}`, suggestion(name, commands, 'commands'));
+    return refuse(`there is no command ${name}`, suggestion(name, commands, 'commands'));
   }
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -53,9 +54,8 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-function complain(message: string, remedy: string | undefined): ExitCode {
-  console.error(`error: ${message}`);
-  if (remedy !== undefined) console.error(`       ${remedy}`);
+function refuse(message: string, remedy: string | undefined): ExitCode {
+  complain(message, remedy);
   return EXIT_CODES.usage;
 }
 
@@ -98,7 +98,7 @@ function createProgram(finish: (code: ExitCode) => void): Command {
   const cleanUpCommand = program
     .command('cleanup')
     .description('remove what interrupted runs left behind, by their journals');
-  addRunOptions(cleanUpCommand);
+  addMaintenanceOptions(cleanUpCommand);
   cleanUpCommand.action(async () => {
     const { cleanUpRuns } = await import('./commands/cleanup.ts');
     finish(await cleanUpRuns(rawFlags(cleanUpCommand)));

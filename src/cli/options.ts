@@ -12,30 +12,8 @@ import type { RawFlags } from '../config/raw-flags.ts';
  * declared to commander would be indistinguishable from a flag and beat the config file.
  */
 export function addRunOptions(command: Command): void {
+  addTargetOptions(command);
   command
-    .optionsGroup('Target:')
-    .option(
-      '-c, --config <file>',
-      'config file (default: verify-restart.config.{ts,mts,js,mjs,json}, looked for upward)',
-    )
-    .option(
-      '--database-url <url>',
-      'PostgreSQL database of the job table (env: DATABASE_URL, also from .env)',
-    )
-    .option('--table <schema.table>', `job table (default: ${DEFAULTS.table})`)
-    .option('--queue <kind>', `bullmq, celery, http, sql, command or none (default: ${DEFAULTS.queue})`)
-    .option(
-      '--queue-backend <kind>',
-      `where BullMQ lives: redis or postgres (default: ${DEFAULTS.queueBackend})`,
-    )
-    .option('--queue-name <name>', 'queue (default: extraction for bullmq, celery for celery)')
-    .option('--task <name>', `task that processes a bulk job (default: ${DEFAULTS.task})`)
-    .option(
-      '--broker-url <url>',
-      `broker, or the base of the API for http (env: REDIS_URL, CELERY_BROKER_URL; default: ${DEFAULTS.redisUrl}; for http ${DEFAULTS.apiUrl}, its token in VERIFY_RESTART_TOKEN)`,
-    )
-    .option('--allow-remote', 'allow servers that are not on this machine (default: off)')
-
     .optionsGroup('Worker:')
     .option('--worker <command>', 'shell command that starts the worker; needed for --auto-restart')
     .option('--worker-stop <command>', 'with --worker-start: for a worker that something else runs')
@@ -75,17 +53,17 @@ export function addRunOptions(command: Command): void {
       'hold the job in flight until the worker is restarted (default: on when a person does it and the row has no lease)',
     )
     .option('--no-hold', 'never hold the job')
-    .option('--repeat <n>', `runs (default: ${DEFAULTS.repeat})`)
+    .option('--repeat <n>', `runs of each scenario (default: ${DEFAULTS.repeat})`)
     .option('--keep', 'keep test rows and messages (default: off)')
 
     .optionsGroup('Output:')
     .option(
       '--reporter <list>',
-      `console, json, junit, github, markdown, html, trace; name=path for a file (default: ${DEFAULTS.reporter})`,
+      `console and json; name=path for a file (default: ${DEFAULTS.reporter})`,
       (value: string, previous: string | undefined) =>
         previous === undefined ? value : `${previous},${value}`,
     )
-    .option('--output-dir <dir>', `one folder a run, with its journal (default: ${DEFAULTS.outputDir}/)`)
+    .option(...OUTPUT_DIR)
     .option('-q, --quiet', 'the verdict only')
     .option('-v, --verbose', 'every event')
     .option('--no-color', 'no colour (env: NO_COLOR)')
@@ -103,4 +81,44 @@ export function rawFlags(command: Command): RawFlags {
     if (command.getOptionValueSource(name) !== 'cli') Reflect.deleteProperty(flags, name);
   }
   return flags;
+}
+
+/** The options of commands that start no run: what they look at or remove, and where its journals are. */
+export function addMaintenanceOptions(command: Command): void {
+  addTargetOptions(command);
+  command
+    .optionsGroup('Output:')
+    .option(...OUTPUT_DIR)
+    .optionsGroup('');
+}
+
+const OUTPUT_DIR = [
+  '--output-dir <dir>',
+  `one folder a run, with its journal (default: ${DEFAULTS.outputDir}/)`,
+] as const;
+
+function addTargetOptions(command: Command): void {
+  command
+    .optionsGroup('Target:')
+    .option(
+      '-c, --config <file>',
+      'config file (default: verify-restart.config.{ts,mts,js,mjs,json}, looked for upward)',
+    )
+    .option(
+      '--database-url <url>',
+      'PostgreSQL database of the job table (env: DATABASE_URL, also from .env)',
+    )
+    .option('--table <schema.table>', `job table (default: ${DEFAULTS.table})`)
+    .option('--queue <kind>', `bullmq, celery, http or none (default: ${DEFAULTS.queue})`)
+    .option(
+      '--queue-backend <kind>',
+      `where BullMQ lives: redis or postgres (default: ${DEFAULTS.queueBackend})`,
+    )
+    .option('--queue-name <name>', 'queue (default: extraction for bullmq, celery for celery)')
+    .option('--task <name>', `task that processes a bulk job (default: ${DEFAULTS.task})`)
+    .option(
+      '--broker-url <url>',
+      `broker, or the base of the API for http (env: REDIS_URL, CELERY_BROKER_URL; default: ${DEFAULTS.redisUrl}; for http ${DEFAULTS.apiUrl}, its token in VERIFY_RESTART_TOKEN)`,
+    )
+    .option('--allow-remote', 'allow servers that are not on this machine (default: off)');
 }

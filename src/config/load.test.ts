@@ -649,7 +649,7 @@ describe('values that are refused', () => {
     [{ control: 'alway' }, 'unknown-value', '--control is "alway"', '"always"'],
     [{ observe: 'triger' }, 'unknown-value', '--observe is "triger"', '"trigger"'],
     [{ repeat: '0' }, 'invalid-number', '--repeat is "0"', '1 to'],
-    [{ repeat: '2' }, 'not-available', '--repeat is 2', '1'],
+    [{ repeat: '10001' }, 'invalid-number', '--repeat is "10001"', '1 to'],
     [{ reporter: 'junit' }, 'not-available', '--reporter is "junit"', 'console, json'],
     [{ reporter: 'console,jsn' }, 'unknown-value', '--reporter is "jsn"', '"json"'],
     [{ outputDir: '' }, 'invalid-folder', '--output-dir is empty', 'folder'],

@@ -39,7 +39,7 @@ type RunSettings = Pick<
   | 'backoff'
 >;
 
-/** @throws UserError of the values' own parsers; `quiet-and-verbose`; `not-available` for more than one repeat. */
+/** @throws UserError of the values' own parsers; `quiet-and-verbose`. */
 export function runSettings(sources: Sources): RunSettings {
   const { flags, config } = sources;
   const given = <F, C>(flag: string, byFlag: F | undefined, key: string, byConfig: C | undefined) =>
@@ -119,13 +119,7 @@ function parseHold(value: boolean | 'auto'): Settings['hold'] {
 }
 
 function parseRepeat(value: string | number, from: string): number {
-  const repeat = parseCount(value, from, { least: 1, most: MOST_REPEATS });
-  if (repeat === 1) return repeat;
-  throw usageError(
-    'not-available',
-    `${from} is ${repeat}; repeating a run is not available in this version`,
-    'leave it at 1 and call verify-restart several times',
-  );
+  return parseCount(value, from, { least: 1, most: MOST_REPEATS });
 }
 
 function reporters(sources: Sources): readonly ReporterSetting[] {

@@ -2,7 +2,9 @@
  * Which incarnation of the worker made a write.
  *
  * 1. `application_name`: workers that the harness starts get `PGAPPNAME=verify-restart#<incarnation>`, which libpq and
- *    node-postgres honour. A worker that sets its own name hides this.
+ *    node-postgres honour. A worker that sets its own name hides this. Where the children alone were struck, those that
+ *    the parent started in their place have inherited the name: a connection that began after they were gone is the next
+ *    incarnation's.
  * 2. The process at the other end of the connection, where it is on this machine: it belongs to the tree of an
  *    incarnation that was recorded. A connection that was there before the strike and belongs to none of them is
  *    somebody else's.
@@ -63,13 +65,15 @@ export function attributeWrites(history: History): (version: RowVersion) => Attr
     const { writer } = version;
     if (writer === undefined) return byAbsence(lives, version.seq, unseen);
     const byName = incarnationOfName(writer.applicationName);
-    if (byName !== null) return { incarnation: byName, by: 'application-name' };
+    if (byName !== null) {
+      const use = usesOf(uses, version.seq, connectionOf(writer));
+      return { incarnation: inheritedBy(lives, byName, writer, use), by: 'application-name' };
+    }
     if (pooled) return known(byAbsence(lives, version.seq, true));
     const connection = connectionOf(writer);
     const owner = owners.get(connection);
     if (owner !== undefined) return owner === null ? null : { incarnation: owner, by: 'process' };
-    const use = uses.get(connection) ?? { firstSeq: version.seq, lastSeq: version.seq };
-    return known(byConnection(lives, writer, use));
+    return known(byConnection(lives, writer, usesOf(uses, version.seq, connection)));
   };
 }
 
@@ -83,6 +87,8 @@ interface Lives {
   /** The incarnation that was the last to go before this event; 0: none was. */
   readonly goneBefore: (seq: number) => number;
   readonly startedBefore: (incarnation: number, seq: number) => boolean;
+  /** Of this incarnation the children alone were struck: its name lives on. */
+  readonly goesOn: (incarnation: number) => boolean;
   /** A time of the database (epoch ms) as `atMs` of the run; `null` where the clocks were not compared. */
   readonly toRunMs: ((databaseMs: number) => number) | null;
   readonly uncertaintyMs: number;
@@ -103,6 +109,8 @@ function livesOf(history: History): Lives {
     goneBefore: (seq) => allGone.findLast((event) => event.seq < seq)?.incarnation ?? 0,
     startedBefore: (incarnation, seq) =>
       history.of('worker:started').some((event) => event.incarnation >= incarnation && event.seq < seq),
+    goesOn: (incarnation) =>
+      faults.some((fault) => fault.incarnation === incarnation && fault.reach === 'child'),
     toRunMs:
       clock === undefined || Number.isNaN(zero) ? null : (databaseMs) => databaseMs - zero - clock.offsetMs,
     uncertaintyMs: clock?.uncertaintyMs ?? 0,
@@ -146,6 +154,25 @@ function byAbsence(lives: Lives, seq: number, unseen: boolean): Attribution | nu
 interface Use {
   readonly firstSeq: number;
   readonly lastSeq: number;
+}
+
+function usesOf(uses: ReadonlyMap<string, Use>, seq: number, connection: string): Use {
+  return uses.get(connection) ?? { firstSeq: seq, lastSeq: seq };
+}
+
+function inheritedBy(lives: Lives, named: number, writer: Writer, use: Use): number {
+  let incarnation = named;
+  for (;;) {
+    const gone = lives.goesOn(incarnation) ? lives.gone(incarnation) : undefined;
+    if (gone === undefined || use.firstSeq < gone.seq || !beganAfter(lives, writer, gone.atMs))
+      return incarnation;
+    incarnation += 1;
+  }
+}
+
+/** As far as it is known: the dead have made no connection that was first used after they were gone. */
+function beganAfter({ toRunMs, uncertaintyMs }: Lives, { backendStartMs }: Writer, atMs: number): boolean {
+  return backendStartMs === null || toRunMs === null || toRunMs(backendStartMs) > atMs - uncertaintyMs;
 }
 
 function byConnection(lives: Lives, writer: Writer, use: Use): Attribution | null {

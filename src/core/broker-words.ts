@@ -19,8 +19,12 @@ export function describeBroker(snapshot: BrokerSnapshot | undefined): string {
       return snapshot.failedReason === null
         ? 'the broker gave it up'
         : `the broker gave it up: ${snapshot.failedReason}`;
-    case 'gone':
-      return 'the broker keeps nothing of it';
+    case 'gone': {
+      const further = snapshot.facts?.['further'];
+      return further === undefined
+        ? 'the broker keeps nothing of it'
+        : `the broker keeps ${further} of the messages that it was split into`;
+    }
     case 'unknown':
       return 'the broker does not tell';
   }

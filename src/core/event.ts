@@ -175,6 +175,8 @@ export type EventBody =
       readonly backoff: { readonly baseMs: number; readonly factor: number } | null;
       readonly levels: Readonly<Record<string, CriterionLevel>>;
       readonly journal: string;
+      /** The command line that began it, credentials masked; absent where a program called the library. */
+      readonly command?: string;
       /** The process that runs it: as long as it lives, nobody else cleans up. */
       readonly harness?: { readonly pid: number; readonly startToken: string };
     }
@@ -304,7 +306,8 @@ export type EventBody =
   | {
       readonly kind: 'worker:ready';
       readonly incarnation: number;
-      readonly by: 'output' | 'connection' | 'job';
+      /** `parent`: the parent that lived on has started others in the place of its children. */
+      readonly by: 'output' | 'connection' | 'job' | 'parent';
     }
   /** The processes of a worker, recorded before the strike. `mainPid`: the worker itself, seen through its wrappers. */
   | {

@@ -55,6 +55,9 @@ export interface FindingArguments {
   'unattributed-writes': { writes: number };
   'ended-unworked': { state: JobState; incarnation: number | null };
   'ended-without-work-shown': { state: JobState; incarnation: number | null };
+  /** Items were claimed in less time than one of them takes. */
+  'ended-too-soon': { state: JobState; incarnation: number | null };
+  'written-undelivered': { writes: number };
   'only-touched': { incarnation: number };
   'not-due-yet': { due: string };
   'nothing-to-pick-up': Record<string, never>;
@@ -62,6 +65,8 @@ export interface FindingArguments {
   reached: { state: JobState; afterMs: number };
   'reached-before-restart': { state: JobState };
   'reached-and-left': { reached: JobState; now: string };
+  /** What the status means is not configured, so neither is it known whether the job has ended. */
+  'status-not-mapped': { status: string };
   'not-terminal': { state: JobState | 'gone'; progress: number | null; afterMs: number };
   'broker-says': { text: string };
 
@@ -135,6 +140,7 @@ export interface FindingArguments {
   'waiting-witness-stuck': { status: string };
   'waiting-witness-failed': { state: JobState; error: string };
   'waiting-witness-not-awaited': { status: string };
+  'waiting-witness-reopened': { before: string; now: string };
   'waiting-witness-twice': { times: number };
   'nothing-retried': Record<string, never>;
   'backoff-unknown': { retries: number };

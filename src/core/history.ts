@@ -78,14 +78,38 @@ export function rowBefore(
   versions: readonly RowVersion[],
   seq: number = Number.POSITIVE_INFINITY,
 ): RowValues | null | undefined {
-  return versions.findLast((version) => version.seq < seq)?.values;
+  return versions[countBefore(versions, seq) - 1]?.values;
+}
+
+/** The status of a row whose meaning no mapping tells; `undefined`: it is known, or there is no row. */
+export function unmappedStatus(values: RowValues | null | undefined): string | undefined {
+  return values?.state === 'unknown' && values.status !== null ? values.status : undefined;
 }
 
 export function lastSnapshotBefore(
   snapshots: readonly BrokerSnapshot[],
   seq: number = Number.POSITIVE_INFINITY,
 ): BrokerSnapshot | undefined {
-  return snapshots.findLast((snapshot) => snapshot.seq < seq);
+  return snapshots[countBefore(snapshots, seq) - 1];
+}
+
+export function firstSnapshotAfter(
+  snapshots: readonly BrokerSnapshot[],
+  seq: number,
+): BrokerSnapshot | undefined {
+  return snapshots[countBefore(snapshots, seq + 1)];
+}
+
+/** How many come before `seq`. Asked for every write of a run, so it is no walk through all of them. */
+function countBefore(events: readonly { readonly seq: number }[], seq: number): number {
+  let low = 0;
+  let high = events.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((events[middle]?.seq ?? Number.POSITIVE_INFINITY) < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Whether the broker says that the job is being worked on: the proof of flight where the row cannot show it. */

@@ -1,23 +1,19 @@
 /** What the broker shows of a job after its worker was struck: handed out again, still held by the dead, yet to come. */
 import { describeDue } from './broker-words.ts';
-import { last, lastSnapshotBefore, type BrokerSnapshot, type History, type RowVersion } from './history.ts';
+import { isDeliveredSince } from './deliveries.ts';
+import {
+  firstSnapshotAfter,
+  last,
+  lastSnapshotBefore,
+  type BrokerSnapshot,
+  type History,
+  type RowVersion,
+} from './history.ts';
 import type { RestartFacts } from './restart.ts';
-
-/** How the broker stood when only the struck worker could have had the job. */
-function baseline(facts: RestartFacts): BrokerSnapshot | undefined {
-  // Where the harness alone starts workers, nobody has taken the job between the two looks but the struck one.
-  return facts.by === 'auto' ? (facts.brokerAfterGone ?? facts.brokerBefore) : facts.brokerBefore;
-}
 
 /** Whether by this look the job was handed out once more. `undefined`: the broker neither counts nor names its holder. */
 export function isRedelivered(facts: RestartFacts, snapshot: BrokerSnapshot): boolean | undefined {
-  const before = baseline(facts);
-  if (before === undefined || snapshot.seq < before.seq) return undefined;
-  if (before.deliveries !== null && snapshot.deliveries !== null) {
-    return snapshot.deliveries > before.deliveries;
-  }
-  if (snapshot.state !== 'active' || snapshot.owner === null) return undefined;
-  return before.state === 'active' && before.owner !== null ? snapshot.owner !== before.owner : undefined;
+  return facts.heldByStruck === undefined ? undefined : isDeliveredSince(facts.heldByStruck, snapshot);
 }
 
 /** The first look after the restart by which the job had been handed out again. */
@@ -30,15 +26,38 @@ export function findRedelivery(facts: RestartFacts): BrokerSnapshot | undefined 
  * tells, unless it comes late.
  */
 export function wasHandedOutBefore(facts: RestartFacts, version: RowVersion): boolean {
-  const next = facts.snapshots.find((snapshot) => snapshot.seq > version.seq);
+  const next = firstSnapshotAfter(facts.snapshots, version.seq);
   return next !== undefined && isRedelivered(facts, next) === true;
 }
 
 /** A later worker holds the job now: it is not to be handed out, it is to be finished. */
 export function isHeldByAnother(facts: RestartFacts, snapshot: BrokerSnapshot): boolean {
   if (snapshot.state !== 'active') return false;
-  return facts.takeOver !== undefined || isRedelivered(facts, snapshot) === true;
+  return (
+    facts.takeOver !== undefined || isRedelivered(facts, snapshot) === true || isHeldNow(facts, snapshot)
+  );
 }
+
+/** A worker has answered that it holds the job, when the struck one was gone and another had come. */
+function isHeldNow({ successor, gone }: RestartFacts, { seq, facts }: BrokerSnapshot): boolean {
+  if (successor === undefined || gone === undefined || seq < successor.seq) return false;
+  return facts?.['heldBy'] !== undefined;
+}
+
+/**
+ * How often the job was handed out after the restart and put back, as far as it is counted: by the broker, or by the
+ * message itself.
+ */
+export function timesPutBack(facts: RestartFacts, snapshot: BrokerSnapshot): number {
+  const before = facts.heldByStruck;
+  if (before === undefined || snapshot.seq < before.seq) return 0;
+  const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
+  const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);
+  return Math.max(retries, deliveries, 0);
+}
+
+/** Once may be bad luck (a lock that had not run out yet): what is put back again and again is not to come by waiting. */
+export const PUT_BACK_IN_VAIN = 2;
 
 /**
  * When the job is yet to be handed out, if at the end of the history that lies beyond the time that was waited.
@@ -51,19 +70,20 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
     return undefined;
   }
   if (facts.successorNotReady !== undefined) return undefined;
-  const endMs = history.events.at(-1)?.atMs ?? 0;
-  const limitMs =
-    history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;
+  if (facts.takeOver === undefined && timesPutBack(facts, snapshot) >= PUT_BACK_IN_VAIN) {
+    return isPutOffForLonger(history, facts, snapshot)
+      ? describeDue(snapshot.due, lastAtMs(history))
+      : undefined;
+  }
+  const endMs = lastAtMs(history);
+  const limitMs = limitOf(history);
   const { due, lockUntilMs } = snapshot;
   switch (due.kind) {
     case 'next-boot':
       return describeDue(due, endMs);
     case 'at':
       // What is overdue is always due by the time of the look.
-      if (due.atMs <= Math.max(limitMs, snapshot.atMs) || isPutOff(facts, snapshot, due.atMs, limitMs)) {
-        return undefined;
-      }
-      return describeDue(due, endMs);
+      return due.atMs > Math.max(limitMs, snapshot.atMs) ? describeDue(due, endMs) : undefined;
     case 'unknown':
       // It does not tell when, but not as long as the lock of the dead stands.
       return snapshot.state === 'active' && lockUntilMs !== null && lockUntilMs > limitMs
@@ -75,16 +95,22 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
   }
 }
 
-const PUT_OFF_TIMES = 3;
-
-/** Handed out several times since the restart, each time put off untouched, and for no longer than it was waited already. */
-function isPutOff(facts: RestartFacts, snapshot: BrokerSnapshot, dueAtMs: number, limitMs: number): boolean {
-  const before = baseline(facts);
+/** The last time it was put off, the new worker named a time that lies further away than was waited since it first came. */
+function isPutOffForLonger(history: History, facts: RestartFacts, snapshot: BrokerSnapshot): boolean {
   const first = findRedelivery(facts);
-  if (before?.deliveries == null || snapshot.deliveries === null || first === undefined) return false;
-  if (snapshot.state !== 'delayed' || snapshot.deliveries < before.deliveries + PUT_OFF_TIMES) return false;
-  const touched = facts.changes.some(({ seq }) => seq > before.seq);
-  return !touched && dueAtMs - limitMs < limitMs - first.atMs;
+  if (snapshot.state !== 'delayed' || snapshot.due.kind !== 'at' || first === undefined) return false;
+  const limitMs = limitOf(history);
+  return snapshot.due.atMs - limitMs >= limitMs - first.atMs;
+}
+
+function lastAtMs(history: History): number {
+  return history.events.at(-1)?.atMs ?? 0;
+}
+
+/** When the time for the job was over, or the history ends. */
+function limitOf(history: History): number {
+  const reached = history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal');
+  return reached?.atMs ?? lastAtMs(history);
 }
 
 /**

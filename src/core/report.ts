@@ -56,6 +56,8 @@ export interface Report {
   readonly diagnoses: readonly Diagnosis[];
   readonly workers: readonly WorkerLife[];
   readonly journal: string;
+  /** The command line that began the run, credentials masked; `null` where it is not known. */
+  readonly command: string | null;
 }
 
 const UNKNOWN_TARGET: TargetSummary = {
@@ -107,6 +109,7 @@ export function judge(recorded: History): Report {
     diagnoses: diagnose(history, facts, criteria),
     workers: workersOf(history),
     journal: run?.journal ?? '',
+    command: run?.command ?? null,
   };
 }
 

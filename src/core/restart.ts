@@ -9,6 +9,7 @@ import {
   writersAreKnown,
   type Attribution,
 } from './attribution.ts';
+import { isDeliveredSince, lookAfter } from './deliveries.ts';
 import { isTerminal, type EventOf, type RestartMode, type RowValues } from './event.ts';
 import type { Finding } from './findings.ts';
 import {
@@ -57,6 +58,8 @@ export interface RestartFacts {
   readonly disarmed: EventOf<'fault:disarmed'> | undefined;
   readonly gone: EventOf<'worker:gone'> | undefined;
   readonly stillThere: EventOf<'worker:still-there'> | undefined;
+  /** The struck worker's main process, as far as it was recorded. */
+  readonly mainPid: number | undefined;
   /** The first worker that was there after the struck one. */
   readonly successor: EventOf<'worker:ready'> | EventOf<'worker:started'> | undefined;
   /** The harness started a worker after the struck one, it lives, and it never became ready as the struck one did. */
@@ -68,6 +71,8 @@ export interface RestartFacts {
   readonly afterGone: RowVersion | undefined;
   readonly brokerBefore: BrokerSnapshot | undefined;
   readonly brokerAfterGone: BrokerSnapshot | undefined;
+  /** How the broker stood when only the struck worker could have had the job. */
+  readonly heldByStruck: BrokerSnapshot | undefined;
   /** The job ended before the restart could have had an effect on it. */
   readonly endedBefore: boolean;
   /** The job was being worked on (or, where that is the moment of the strike, waited) when the restart began. */
@@ -78,6 +83,10 @@ export interface RestartFacts {
   readonly end: RowVersion | undefined;
   /** The first write by an incarnation later than the struck one that is work on the job. */
   readonly takeOver: TakeOver | undefined;
+  /** How many files the job has. */
+  readonly items: number;
+  /** When this was written the broker had, as it says itself, not handed the job out again. */
+  readonly isUndelivered: (version: RowVersion) => boolean;
   readonly holdDoubt: Finding | undefined;
   /** `seq` of the writes of the dead that the hold had kept back. */
   readonly artefacts: ReadonlySet<number>;
@@ -102,8 +111,17 @@ export function restartFacts(history: History): RestartFacts {
   const begun = by === 'operator' ? earlier(first(history, 'operator:asked'), gone) : faults[0];
   const before = begun === undefined ? undefined : rowBefore(versions, begun.seq);
   const brokerBefore = begun === undefined ? undefined : lastSnapshotBefore(snapshots, begun.seq);
+  const brokerAfterGone =
+    gone === undefined ? undefined : snapshots.find((snapshot) => snapshot.seq > gone.seq);
+  // Where the harness alone starts workers, nobody has taken the job between the two looks but the struck one.
+  const heldByStruck = by === 'auto' ? (brokerAfterGone ?? brokerBefore) : brokerBefore;
   const terminal = changes.find((version) => version.values !== null && isTerminal(version.values.state));
   const endedBefore = hasEndedBefore(history, terminal, begun, by);
+  const items = history.of('job:created').find((event) => event.job === job)?.files.length ?? 0;
+  const isUndelivered = (version: RowVersion): boolean => {
+    const look = lookAfter(snapshots, version);
+    return heldByStruck !== undefined && look !== undefined && isDeliveredSince(heldByStruck, look) === false;
+  };
   return {
     job,
     by,
@@ -122,6 +140,7 @@ export function restartFacts(history: History): RestartFacts {
     disarmed: last(history, 'fault:disarmed'),
     gone,
     stillThere: last(history, 'worker:still-there'),
+    mainPid: history.of('worker:processes').find((event) => event.incarnation === struck)?.mainPid,
     successor: successorOf(history, struck),
     successorNotReady: neverReady(history, struck),
     successorDied: endedSuccessor(history, struck),
@@ -131,12 +150,18 @@ export function restartFacts(history: History): RestartFacts {
         ? undefined
         : versions.find((version) => version.seq > gone.seq && version.source === 'read'),
     brokerBefore,
-    brokerAfterGone: gone === undefined ? undefined : snapshots.find((snapshot) => snapshot.seq > gone.seq),
+    brokerAfterGone,
+    heldByStruck,
     endedBefore,
     inFlight: begun !== undefined && !endedBefore && wasInFlight(history, before, brokerBefore),
     terminal,
     end: endOf(changes),
-    takeOver: begun === undefined ? undefined : findTakeOver(changes, attribute, struck, begun.seq),
+    takeOver:
+      begun === undefined
+        ? undefined
+        : findTakeOver({ changes, attribute, struck, afterSeq: begun.seq, items, isUndelivered }),
+    items,
+    isUndelivered,
     holdDoubt: doubtOfHold(history, changes),
     artefacts: artefactsOfHold(history),
     observedToEnd:

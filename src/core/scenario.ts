@@ -5,6 +5,8 @@ export type ScenarioStep =
   | { readonly kind: 'signal'; readonly signal: SignalName; readonly reach: Reach }
   /** Waits until nothing of the worker is left; after `thenKillAfterMs` (`grace`: the worker's own) SIGKILL to the tree, `null`: never. */
   | { readonly kind: 'await-exit'; readonly thenKillAfterMs: number | 'grace' | null }
+  /** Waits until the children that got the signal are gone. Their parent lives on; those that it starts in their place are the worker's next incarnation. */
+  | { readonly kind: 'await-children'; readonly thenKillAfterMs: number | null }
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'start' };
 

@@ -5,8 +5,12 @@
  * it. Work shows as a claim (a new task id, owner, lease, attempt or status), or as progress. What shows neither is a
  * *touch*; it counts once the same incarnation has ended the job after it. An *end* out of nothing counts only where
  * nothing was left to show: the job was never seen in processing (one transaction for all of it), or was at 100 %.
+ * Two things are no work while the broker says that the job was not handed out again: an end that claims the progress
+ * of several items in one write, and the write of somebody who is known by a new connection, or by the absence of the
+ * old worker, alone: it may be a process of the old worker that was not found.
  *
- * What it cannot see: an end that claims the missing progress in the same write without having done the work.
+ * What it cannot see: a redelivery whose handler claims the missing progress without having done the work; how fast it
+ * did so tells (see `work-time.ts`), and the effects.
  */
 import type { Attribution } from './attribution.ts';
 import { isTerminal, type RowValues } from './event.ts';
@@ -44,35 +48,64 @@ function isClaimed(current: string | null | undefined, previous: string | null |
   return current != null && current !== previous;
 }
 
+/** What of a job's history tells whether somebody took it over. */
+export interface Successors {
+  readonly changes: readonly RowVersion[];
+  readonly attribute: (version: RowVersion) => Attribution | null;
+  readonly struck: number;
+  readonly afterSeq: number;
+  readonly items: number;
+  readonly isUndelivered: (version: RowVersion) => boolean;
+}
+
 /** The first write after `afterSeq` by which an incarnation later than `struck` shows that it works on the job. */
-export function findTakeOver(
-  changes: readonly RowVersion[],
-  attribute: (version: RowVersion) => Attribution | null,
-  struck: number,
-  afterSeq: number,
-): TakeOver | undefined {
+export function findTakeOver(subject: Successors): TakeOver | undefined {
+  const { changes, attribute, struck, afterSeq, isUndelivered } = subject;
   const touches = new Map<number, TakeOver>();
-  for (const version of changes) {
+  let shown = false;
+  for (const [index, version] of changes.entries()) {
+    const previous = changes[index - 1]?.values;
+    shown ||= previous?.state === 'processing';
     if (version.seq < afterSeq) continue;
     const attribution = attribute(version);
     if (attribution === null || attribution.incarnation <= struck) continue;
-    const previous = rowBefore(changes, version.seq);
     const takeOver = { version, attribution };
-    const kind = kindOfWrite(version.values, previous);
-    if (kind === 'work') return takeOver;
+    const kind = kindOfVersion(subject, version);
+    if (kind === 'work' && (isSeenItself(attribution) || !isUndelivered(version))) return takeOver;
     if (kind === 'touch')
       touches.set(attribution.incarnation, touches.get(attribution.incarnation) ?? takeOver);
     if (kind === 'end' && version.values?.state !== 'cancelled') {
       const touch = touches.get(attribution.incarnation);
       if (touch !== undefined) return touch;
-      if (version.values?.state === 'completed' && nothingLeftToShow(changes, version)) return takeOver;
+      const nothingLeft = !shown || (previous?.progress ?? 0) >= 100;
+      if (version.values?.state === 'completed' && nothingLeft) return takeOver;
     }
   }
   return undefined;
 }
 
-function nothingLeftToShow(changes: readonly RowVersion[], end: RowVersion): boolean {
-  const earlier = changes.filter((version) => version.seq < end.seq);
-  const shownBefore = earlier.some((version) => version.values?.state === 'processing');
-  return !shownBefore || (rowBefore(earlier)?.progress ?? 0) >= 100;
+/** By its name or its process; the others are concluded from what is not there any more. */
+export function isSeenItself({ by }: Attribution): boolean {
+  return by === 'application-name' || by === 'process';
+}
+
+/** As `kindOfWrite`, with what the broker says of that moment. */
+export function kindOfVersion(
+  { changes, items, isUndelivered }: Pick<Successors, 'changes' | 'items' | 'isUndelivered'>,
+  version: RowVersion,
+): WriteKind {
+  const previous = rowBefore(changes, version.seq);
+  const kind = kindOfWrite(version.values, previous);
+  if (kind !== 'work' || version.values?.state !== 'completed') return kind;
+  if (isClaimed(version.values.taskId, previous?.taskId)) return kind;
+  return itemsBetween(previous, version.values, items) > 1 && isUndelivered(version) ? 'end' : kind;
+}
+
+/** How many items the progress advanced by from one row to the next, of `items` in all. */
+export function itemsBetween(
+  before: RowValues | null | undefined,
+  now: RowValues | null | undefined,
+  items: number,
+): number {
+  return Math.round((((now?.progress ?? 0) - (before?.progress ?? 0)) / 100) * items);
 }

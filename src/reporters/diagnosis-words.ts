@@ -125,17 +125,28 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     }),
   ),
   'lost-in-shutdown-window': wordsBy(
-    'incarnation',
-    ({ incarnation }) => ({
-      title: 'a job that was taken while the worker shut down was never given back',
-      evidence: [`worker #${incarnation} had taken the job that waited, and left`],
-      fix: 'take nothing more once the signal is there, and hand back everything that was taken, also what was only fetched ahead',
+    'line',
+    ({ line }) => ({
+      title: 'the message was put back, and the pop of the worker that was going away swallowed it',
+      evidence: [
+        String(line),
+        'with acks_late and reject_on_worker_lost the parent puts the message back, yet the broker keeps nothing of it',
+      ],
+      fix: 'send TERM to the parent alone (systemd: KillMode=mixed; no process group); set worker_prefetch_multiplier = 1, so that no request for more is outstanding; use kombu 5.3.2 or newer',
     }),
-    () => ({
-      title: 'a worker that was going away swallowed the message',
-      evidence: ['it waited in the queue, nobody began with it, and the broker keeps nothing of it'],
-      fix: 'use kombu 5.3.2 or newer (an older one can lose a message that comes in the second after TERM), or worker_prefetch_multiplier = 1; submit again what stays pending',
-    }),
+    wordsBy(
+      'incarnation',
+      ({ incarnation }) => ({
+        title: 'a job that was taken while the worker shut down was never given back',
+        evidence: [`worker #${incarnation} had taken the job that waited, and left`],
+        fix: 'take nothing more once the signal is there, and hand back everything that was taken, also what was only fetched ahead',
+      }),
+      () => ({
+        title: 'a worker that was going away swallowed the message',
+        evidence: ['it waited in the queue, nobody began with it, and the broker keeps nothing of it'],
+        fix: 'use kombu 5.3.2 or newer (an older one can lose a message that comes in the second after TERM), or worker_prefetch_multiplier = 1; submit again what stays pending',
+      }),
+    ),
   ),
   'retry-in-memory': wordsBy(
     'broker',
@@ -208,6 +219,13 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
         : "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
   }),
+  'group-waits-for-the-dead': ({ further, progress }) => ({
+    title: 'the job was split, and what was to end it waits for a part that died with the worker',
+    evidence: [
+      `when the worker was struck the broker had ${further ?? 'some'} of the messages that the job was split into; now it has none, and the row stands ${percentOf(progress)}`,
+    ],
+    fix: 'let the parts be acknowledged late (acks_late and reject_on_worker_lost on the tasks of the group or chord too), make them safe to run twice, and let something look for jobs whose last part never came',
+  }),
   'row-and-queue-disagree': ({ status, broker }) => ({
     title: 'row and queue disagree about the end',
     evidence: [`the row is ${status ?? 'unknown'}, and ${broker}`],
@@ -218,12 +236,14 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`it stands ${percentOf(progress)}; ${broker}`],
     fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
   }),
-  'stale-lock': ({ incarnation, ready }) => ({
+  'stale-lock': ({ incarnation, ready, again }) => ({
     title: 'something of the dead worker keeps every new one away',
     evidence: [
-      ready === 0
-        ? `worker #${incarnation} runs and does not become ready, as the old one did`
-        : `worker #${incarnation} runs and takes nothing, not even the job that only waits`,
+      again !== undefined
+        ? `worker #${incarnation ?? '?'} was handed the job ${again} times and put it back each time, without a word in the row`
+        : ready === 0
+          ? `worker #${incarnation} runs and does not become ready, as the old one did`
+          : `worker #${incarnation} runs and takes nothing, not even the job that only waits`,
     ],
     fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end',
   }),
@@ -440,9 +460,9 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'let --worker start the worker itself, in the foreground: what consumes the queue is none of its processes (a daemon, a supervisor); or use --worker-stop and --worker-start'
         : 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
   }),
-  'orphan-children': () => ({
-    title: 'a part of the worker outlived it and went on writing',
-    evidence: [],
+  'orphan-children': ({ pids }) => ({
+    title: 'a part of the worker outlived it',
+    evidence: pids == null ? [] : [`still running when its main process had gone: pid ${pids}`],
     fix: 'tie children to the life of their parent (no detached processes), and fence their writes by the claim',
   }),
   'another-worker': () => ({
@@ -473,6 +493,16 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     title: 'the row does not show who works on it',
     evidence: [],
     fix: 'let a pick-up write something of its own to the row (a task id, an owner, started_at, progress) and name its column in jobs.columns',
+  }),
+  'status-not-mapped': ({ status }) => ({
+    title: `what the status ${status === undefined ? 'of the row' : JSON.stringify(status)} means is not configured`,
+    evidence: [],
+    fix: 'add the word to the state that it means: pending, processing, completed, failed or cancelled in jobs.statuses of the config file',
+  }),
+  'effects-unknown': () => ({
+    title: 'whether the files were processed is not known',
+    evidence: [],
+    fix: 'configure effects.sql, which counts what each file left behind (docs/configuration.md): it settles whether the work was done',
   }),
   'expected-end-unknown': () => ({
     title: 'how the job ends without a restart is not known',

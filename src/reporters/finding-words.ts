@@ -101,6 +101,10 @@ const SENTENCES: Sentences = {
     `it was marked ${state}${byWhom(incarnation)} while the broker still had it undelivered: nobody had worked on it`,
   'ended-without-work-shown': ({ state, incarnation }) =>
     `it was marked ${state}${byWhom(incarnation)} without a claim or progress before: whether anybody worked on it cannot be told`,
+  'ended-too-soon': ({ state, incarnation }) =>
+    `it was marked ${state}${byWhom(incarnation)} in less time than one file takes, with several files left to do: whether they were done cannot be told from the row`,
+  'written-undelivered': ({ writes }) =>
+    `${count(writes, 'write', 'writes')} came from an unknown connection after the old worker had gone, while the broker had not handed the job out again: a process of the old worker may live on`,
   'only-touched': ({ incarnation }) =>
     `worker #${incarnation} wrote to the row, but neither a claim nor progress shows that it worked on it`,
   'not-due-yet': ({ due }) => `the broker will hand it out ${due}: the run ended before`,
@@ -109,6 +113,8 @@ const SENTENCES: Sentences = {
   reached: ({ state, afterMs }) => `${state}, ${describeDuration(afterMs)} after the restart`,
   'reached-before-restart': ({ state }) => `${state}, before any restart`,
   'reached-and-left': ({ reached, now }) => `it was ${reached}, and then ${now} again`,
+  'status-not-mapped': ({ status }) =>
+    `the status ${JSON.stringify(status)} is in none of jobs.statuses: what it means is not known`,
   'not-terminal': ({ state, progress, afterMs }) =>
     `still ${state}${percent(progress)} ${describeDuration(afterMs)} after the restart`,
   'broker-says': ({ text }) => text,
@@ -201,6 +207,8 @@ const SENTENCES: Sentences = {
   'waiting-witness-stuck': ({ status }) => `the job that waited behind never ended: it is ${status}`,
   'waiting-witness-not-awaited': ({ status }) =>
     `the job that waited behind is ${status}, and was not waited for to its end`,
+  'waiting-witness-reopened': ({ before, now }) =>
+    `the job that waited behind was ${before} and is ${now} again`,
   'waiting-witness-twice': ({ times }) => `the job that waited behind ended ${times} times`,
   'nothing-retried': () => 'nothing was retried',
   'backoff-unknown': ({ retries }) =>

@@ -1,4 +1,5 @@
 /** The JSON report, version 1: the public form that scripts hold on to. */
+import type { Repeated } from '../core/repeat.ts';
 import type { Report } from '../core/report.ts';
 import { describeDiagnosis } from './diagnosis-words.ts';
 import { describeFinding } from './finding-words.ts';
@@ -6,10 +7,11 @@ import { describeFinding } from './finding-words.ts';
 export const SCHEMA_VERSION = 1;
 
 /**
- * One report as one object; several (`--scenario all`, shards) as `{ …, runs: […] }`.
+ * One report as one object; several (`--scenario all`, `--repeat`, shards) as `{ …, runs: […] }`.
  * @param exitCode what the process will exit with
+ * @param repeat what the runs tell together, where each scenario was run more than once
  */
-export function renderJson(reports: readonly Report[], exitCode: number): string {
+export function renderJson(reports: readonly Report[], exitCode: number, repeat?: Repeated): string {
   const [only, ...others] = reports;
   const value =
     only !== undefined && others.length === 0
@@ -18,6 +20,7 @@ export function renderJson(reports: readonly Report[], exitCode: number): string
           schemaVersion: SCHEMA_VERSION,
           tool: { name: 'verify-restart', version: only?.toolVersion ?? '' },
           exitCode,
+          ...(repeat === undefined ? {} : { repeat }),
           runs: reports.map((report) => publicReport(report, exitCode)),
         };
   return `${JSON.stringify(value, null, 2)}\n`;

@@ -10,7 +10,7 @@
  *   npm run corpus -- --lanes 1 --keep   one after the other; the runs' folders stay, for a look at their journals
  *
  * To add a row: write the worker into `fixtures/broken-workers/<queue>/<defect>.ts` (the reference with one thing
- * wrong), list it in `fixtures/broken-workers/defects` (BullMQ), and add a line to `corpus/<queue>-*-rows.ts`. To add a
+ * wrong; a module of Python for Celery), list it in `fixtures/broken-workers/defects` (BullMQ), and add a line to `corpus/<queue>-*-rows.ts`. To add a
  * kind of queue: its name in `TargetKind` (corpus/row.ts), its schema and shared configuration in `TARGETS`
  * (corpus/targets.ts), its rows in `ROWS` (corpus/rows.ts).
  */
@@ -24,8 +24,9 @@ import { inLanes } from './corpus/lanes.ts';
 import { renderMatrix } from './corpus/matrix.ts';
 import { makeTemplates, runRow, type RowResult } from './corpus/run-row.ts';
 import { ROWS } from './corpus/rows.ts';
-import { TARGETS } from './corpus/targets.ts';
-import { REDIS_SERVER, startTestPostgres, startTestRedis } from './servers.ts';
+import { isHere, TARGETS } from './corpus/targets.ts';
+import { startTestRabbitmq } from './rabbitmq.ts';
+import { startTestPostgres, startTestRedis } from './servers.ts';
 
 const { values, positionals: words } = parseArgs({
   allowPositionals: true,
@@ -40,7 +41,7 @@ const { values, positionals: words } = parseArgs({
 const rows = ROWS.filter(
   ({ name, target, worker, scenario }) =>
     words.length === 0 || words.some((word) => `${name} ${target} ${worker} ${scenario}`.includes(word)),
-).filter(({ target }) => REDIS_SERVER !== null || !TARGETS[target].needsRedis);
+).filter(({ target }) => isHere(target));
 const ways: readonly Observed[] =
   values.observe === 'poll' ? ['poll'] : values['no-poll'] ? ['trigger'] : ['trigger', 'poll'];
 const cells = Array.from({ length: Number(values.runs) }, (_, run) =>
@@ -50,13 +51,14 @@ const cells = Array.from({ length: Number(values.runs) }, (_, run) =>
 const outputDir = await mkdtemp(join(tmpdir(), 'vr-corpus-'));
 const server = await startTestPostgres();
 const redis = rows.some(({ target }) => TARGETS[target].needsRedis) ? await startTestRedis() : null;
+const rabbitmq = rows.some(({ target }) => TARGETS[target].needsRabbitmq) ? await startTestRabbitmq() : null;
 try {
   await makeTemplates(
     server,
     rows.map(({ target }) => target),
   );
   const results = await inLanes(cells, Number(values.lanes), async ({ row, observe, run }) => {
-    const result = await runRow(row, { server, redis, outputDir, observe });
+    const result = await runRow(row, { server, redis, rabbitmq, outputDir, observe });
     console.log(describe(result));
     return { run, result };
   });
@@ -66,12 +68,12 @@ try {
   console.log(`${all.length - missed.length} of ${all.length} as expected`);
   for (const line of differing) console.log(`DIFFERS ${line}`);
   const matrix = renderMatrix(results.filter(({ run }) => run === 0).map(({ result }) => result));
-  if (words.length === 0 && ways.length === 2 && REDIS_SERVER !== null) {
+  if (words.length === 0 && ways.length === 2 && rows.length === ROWS.length) {
     await writeFile(join(import.meta.dirname, '../../docs/detection.md'), matrix);
   } else console.log(matrix);
   if (missed.length > 0 || differing.length > 0) process.exitCode = 1;
 } finally {
-  await Promise.all([server.stop(), redis?.stop()]);
+  await Promise.all([server.stop(), redis?.stop(), rabbitmq?.stop()]);
   if (values.keep) console.log(`journals: ${outputDir}`);
   else await rm(outputDir, { recursive: true });
 }

@@ -94,6 +94,7 @@ export class RunBuilder {
       backoff: options.backoff ?? null,
       levels: options.levels ?? {},
       journal: '.verify-restart/20260131-120000-abcdef/journal.ndjson',
+      command: 'npx verify-restart --auto-restart',
     });
     this.event({ kind: 'clock:measured', offsetMs: CLOCK_OFFSET_MS, uncertaintyMs: 2 });
     if (options.broker === false) this.event({ kind: 'broker:hidden', reason: 'no broker was given' });

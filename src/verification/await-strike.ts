@@ -59,8 +59,8 @@ async function waitForPickUp(
   return until(run, timeoutMs - UNSEEN_AFTER_MS, 50, inBroker);
 }
 
-/** The message is put off, or the worker has done with it: then the retry is kept by somebody else. */
-const WAITING_ELSEWHERE: readonly MessageState[] = ['delayed', 'ended', 'dead', 'gone'];
+/** The broker has done with the message: then the retry is kept by somebody else. */
+const WAITING_ELSEWHERE: readonly MessageState[] = ['ended', 'dead', 'gone'];
 /** The row is told of a retry before the broker is. A worker that has not told it by then keeps the message in hand. */
 const TOLD_BROKER_MS = 500;
 
@@ -103,13 +103,22 @@ async function awaitMoment(
         if (last !== undefined && isEnd(last)) return 'ended' as const;
         if (last === undefined || (last.values?.retryCount ?? 0) < 1) return undefined;
         const state = await broker.look();
-        const settled = state === null || WAITING_ELSEWHERE.includes(state.state);
-        return settled || run.recorder.now() - last.atMs > TOLD_BROKER_MS ? ('waiting' as const) : undefined;
+        if (state === null || state.state === 'delayed') return 'waiting' as const;
+        if (last !== subjectChanges(run).at(-1) || !isCounted(changes)) return undefined;
+        // A wait that no broker knows of: the run is over by its message, or goes on with it, and the row still waits.
+        const over = WAITING_ELSEWHERE.includes(state.state);
+        return over || run.recorder.now() - last.atMs > TOLD_BROKER_MS ? ('waiting' as const) : undefined;
       });
       if (waiting !== 'waiting') return ended(run, waiting);
       return struck(run, 'failed once and waiting for its backoff');
     }
   }
+}
+
+/** The last write was the one that counted the retry: nobody has begun with it. */
+function isCounted(changes: readonly RowVersion[]): boolean {
+  const [before, last] = changes.slice(-2);
+  return (last?.values?.retryCount ?? 0) > (before?.values?.retryCount ?? 0);
 }
 
 /** A moment that never comes is told apart from a job that ended first. */

@@ -5,6 +5,7 @@ import { environmentError } from '../core/errors.ts';
 import { databaseConnections } from '../workers/presence.ts';
 import { startWorkerProcess, type WorkerProcess } from '../workers/process-worker.ts';
 import { record, until, type Connected } from './context.ts';
+import { refusedServer } from './refused-connection.ts';
 import { withProcesses } from './holders.ts';
 
 /** How often the broker is asked whether the new worker is connected. */
@@ -17,7 +18,9 @@ export class HarnessWorkers implements AsyncDisposable {
   readonly #lives: WorkerProcess[] = [];
   #consumersBefore: ReadonlySet<string> = new Set();
   /** Lives that are to end: an exit of theirs is no surprise. */
-  readonly #ending = new Set<number>();
+  readonly #ending = new Set<WorkerProcess>();
+  /** Which incarnation a life is now: one whose children died goes on as the next. */
+  readonly #incarnations = new Map<WorkerProcess, number>();
 
   constructor(run: Connected, command: string) {
     this.#run = run;
@@ -39,7 +42,7 @@ export class HarnessWorkers implements AsyncDisposable {
   async start(): Promise<WorkerProcess> {
     const run = this.#run;
     const { worker } = run.settings;
-    const incarnation = this.#lives.length + 1;
+    const incarnation = this.#nextIncarnation();
     const life = await startWorkerProcess({
       command: this.#command,
       cwd: worker.cwd,
@@ -52,6 +55,7 @@ export class HarnessWorkers implements AsyncDisposable {
       onLine: (line) => this.#noteLine(incarnation, line),
     });
     this.#lives.push(life);
+    this.#incarnations.set(life, incarnation);
     record(run, { kind: 'made', thing: this.#thing(life) });
     record(run, {
       kind: 'worker:started',
@@ -66,7 +70,25 @@ export class HarnessWorkers implements AsyncDisposable {
 
   /** From now on an exit of this life is the run's own doing. */
   expectEnd(life: WorkerProcess): void {
-    this.#ending.add(life.incarnation);
+    this.#ending.add(life);
+  }
+
+  /** The children of this life are gone, and those that its parent has started in their place are the next incarnation. */
+  goOn(life: WorkerProcess): number {
+    const incarnation = this.#nextIncarnation();
+    this.#incarnations.set(life, incarnation);
+    const command = this.#run.redact(this.#command);
+    record(this.#run, { kind: 'worker:started', incarnation, by: 'auto', pid: life.pid, command });
+    record(this.#run, { kind: 'worker:ready', incarnation, by: 'parent' });
+    return incarnation;
+  }
+
+  #nextIncarnation(): number {
+    return Math.max(0, ...this.#incarnations.values()) + 1;
+  }
+
+  #incarnationOf(life: WorkerProcess): number {
+    return this.#incarnations.get(life) ?? life.incarnation;
   }
 
   /**
@@ -116,22 +138,29 @@ export class HarnessWorkers implements AsyncDisposable {
       lines.length === 0
         ? 'it printed nothing'
         : `its last lines:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+    const refused = refusedServer(lines);
+    const elsewhere =
+      refused === undefined
+        ? undefined
+        : `nothing listens at ${refused}, where the worker connects to: give it the servers of the run (worker.env in the config file, or its own settings)`;
     if (exit !== null) {
       const how = exit.signal ?? `exit code ${exit.exitCode}`;
       throw environmentError(
         'worker-exited',
         `the worker ended at once (${how}); ${said}`,
-        exit.exitCode === 127
-          ? 'correct the command in --worker: the shell does not know it'
-          : `start it by hand to see what it needs: ${this.#run.redact(this.#command)}`,
+        elsewhere ??
+          (exit.exitCode === 127
+            ? 'correct the command in --worker: the shell does not know it'
+            : `start it by hand to see what it needs: ${this.#run.redact(this.#command)}`),
       );
     }
     throw environmentError(
       'worker-not-ready',
       `the worker did not become ready within ${timeoutMs / 1000} s; ${said}`,
-      this.#run.settings.worker.readyPattern === null
-        ? `let it consume the queue ${this.#run.queue.queueName}, or name the line that says it is ready with --worker-ready <regex>`
-        : 'correct --worker-ready, or raise --processing-timeout',
+      elsewhere ??
+        (this.#run.settings.worker.readyPattern === null
+          ? `let it consume the queue ${this.#run.queue.queueName}, or name the line that says it is ready with --worker-ready <regex>`
+          : 'correct --worker-ready, or raise --processing-timeout'),
     );
   }
 
@@ -158,11 +187,10 @@ export class HarnessWorkers implements AsyncDisposable {
   async #recordExit(life: WorkerProcess): Promise<void> {
     const run = this.#run;
     const exit = await life.exited;
-    const { incarnation } = life;
-    const expected = this.#ending.has(incarnation) || run.signal.aborted;
+    const expected = this.#ending.has(life) || run.signal.aborted;
     record(run, {
       kind: 'worker:exited',
-      incarnation,
+      incarnation: this.#incarnationOf(life),
       ...exit,
       expected,
       lastLine: life.lastLines(1)[0] ?? null,

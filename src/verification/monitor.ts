@@ -1,4 +1,6 @@
 /** Step 6: from the restart to the end of the job, or to the time-out. */
+import { isHeldByAnother } from '../core/redelivery.ts';
+import { restartFacts } from '../core/restart.ts';
 import type { BrokerWatch } from './broker-watch.ts';
 import { hasEnded, record, waitFor, type InFlight } from './context.ts';
 
@@ -14,15 +16,18 @@ const LOOKS_WITHIN_MS = 3_000;
 export async function monitor(run: InFlight, broker: BrokerWatch): Promise<boolean> {
   const timeout = await terminalTimeout(run);
   const startedAtMs = run.recorder.now();
-  const awaitEnd = (timeoutMs: number) =>
-    waitFor(run, timeoutMs, () => {
-      if (hasEnded(run, run.subject.id)) return 'ended' as const;
-      return nobodyLeft(run) ? ('nobody' as const) : undefined;
-    });
-  let end = await awaitEnd(timeout.firstMs);
-  if (end === undefined && timeout.furtherMs > 0 && !(await isStillGuessed(run))) {
-    end = await awaitEnd(timeout.furtherMs);
+  const over = () => {
+    if (hasEnded(run, run.subject.id)) return 'ended' as const;
+    return nobodyLeft(run) ? ('nobody' as const) : undefined;
+  };
+  const raised = timeout.firstMs + timeout.furtherMs > run.settings.terminalTimeoutMs;
+  const brokerDone = () => (raised && hasBrokerDone(run) ? ('broker-done' as const) : undefined);
+  let seen = await waitFor(run, timeout.firstMs, () => over() ?? brokerDone());
+  if (seen === undefined && timeout.furtherMs > 0 && !(await isStillGuessed(run))) {
+    seen = await waitFor(run, timeout.furtherMs, () => over() ?? brokerDone());
   }
+  // It was raised for the broker's own time: from when nothing more is to come of the broker, the setting counts.
+  const end = seen === 'broker-done' ? await waitFor(run, run.settings.terminalTimeoutMs, over) : seen;
   if (end === 'nobody') {
     await waitFor(run, NOBODY_LEFT_GRACE_MS, () => undefined);
     record(run, { kind: 'note', code: 'nobody-left', text: 'no worker is left that could take the job up' });
@@ -91,6 +96,14 @@ function isNobodyReady(run: InFlight): boolean {
   const started = run.recorder.latest('worker:started');
   const ready = run.recorder.latest('worker:ready');
   return started?.by === 'auto' && ready?.incarnation !== started.incarnation;
+}
+
+/** A living worker holds the job, or could take it at once, or the broker has nothing of it to hand out. */
+function hasBrokerDone(run: InFlight): boolean {
+  const snapshot = run.recorder.latest('broker:snapshot');
+  if (snapshot === undefined || snapshot.job !== run.subject.id) return false;
+  if (snapshot.due.kind === 'never' || snapshot.due.kind === 'now') return true;
+  return isHeldByAnother(restartFacts(run.recorder.history()), snapshot);
 }
 
 /** The last worker that the harness started has ended by itself. */

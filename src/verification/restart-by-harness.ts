@@ -13,6 +13,7 @@ type Step = Scenario['steps'][number];
 
 interface Struck {
   readonly life: WorkerProcess;
+  readonly incarnation: number;
   readonly tree: WorkerTree;
   readonly connections: ReadonlySet<string>;
   readonly consumersBefore: ReadonlySet<string>;
@@ -49,7 +50,8 @@ async function lookAt(run: InFlight, life: WorkerProcess): Promise<Struck> {
   const tree = await life.tree();
   const pids = new Set(tree.processes.map((process) => process.pid));
   const connections = await connectionsOf(run, life.incarnation, pids);
-  return { life, tree, connections, consumersBefore: await consumerIds(run) };
+  const { incarnation } = life;
+  return { life, incarnation, tree, connections, consumersBefore: await consumerIds(run) };
 }
 
 export async function restartByHarness(
@@ -63,7 +65,7 @@ export async function restartByHarness(
   let isGone = false;
   recordProcesses(run, struck);
   for (const step of run.scenario.steps) {
-    const isStop = step.kind === 'signal' || step.kind === 'await-exit';
+    const isStop = step.kind !== 'start' && step.kind !== 'wait';
     if (isGone && isStop) {
       // A further stop is for the next life; where nobody is left there is nothing to stop.
       const next = workers.after(struck.life);
@@ -72,39 +74,43 @@ export async function restartByHarness(
       isGone = false;
       recordProcesses(run, struck);
     }
-    const goesOn = await perform(run, step, struck, workers, broker);
-    if (!goesOn) return;
+    const next = await perform(run, step, struck, workers, broker);
+    if (next === null) return;
+    struck = next;
     isGone ||= step.kind === 'await-exit' && !run.disarmed;
   }
 }
 
-function recordProcesses(run: InFlight, { life, tree }: Struck): void {
+function recordProcesses(run: InFlight, { life, incarnation, tree }: Struck): void {
   record(run, {
     kind: 'worker:processes',
-    incarnation: life.incarnation,
+    incarnation,
     mainPid: tree.main?.pid ?? life.pid,
     processes: tree.processes,
   });
 }
 
-/** @returns whether the scenario can go on */
+/** @returns whom the next step is about; `null`: the scenario cannot go on */
 async function perform(
   run: InFlight,
   step: Step,
   struck: Struck,
   workers: HarnessWorkers,
   broker: BrokerWatch,
-): Promise<boolean> {
+): Promise<Struck | null> {
   switch (step.kind) {
     case 'signal':
-      return signal(run, step.signal, step.reach, struck, workers);
+      await signal(run, step.signal, step.reach, struck, workers);
+      return struck;
     case 'await-exit':
-      return awaitExit(run, step.thenKillAfterMs, struck, workers, broker);
+      return (await awaitExit(run, step.thenKillAfterMs, struck, workers, broker)) ? struck : null;
+    case 'await-children':
+      return awaitChildren(run, step.thenKillAfterMs, struck, workers, broker);
     case 'wait':
       await pause(run, step.ms);
-      return true;
+      return struck;
     case 'start': {
-      if (run.disarmed) return true;
+      if (run.disarmed) return struck;
       const next = await workers.start();
       const ready = await workers.awaitReady(next, struck.consumersBefore, run.settings.processingTimeoutMs);
       const { processes, main } = await next.tree();
@@ -116,7 +122,7 @@ async function perform(
           processes,
         });
       }
-      return true;
+      return struck;
     }
   }
 }
@@ -127,15 +133,14 @@ async function signal(
   reach: Reach,
   struck: Struck,
   workers: HarnessWorkers,
-): Promise<boolean> {
-  const { life } = struck;
+): Promise<void> {
+  const { life, incarnation } = struck;
   const fault = `${name} (${reach})`;
   if (run.disarmed) {
     record(run, { kind: 'fault:disarmed', fault });
-    return true;
+    return;
   }
-  workers.expectEnd(life);
-  const { incarnation } = life;
+  if (reach !== 'child') workers.expectEnd(life);
   const targets = targetsOf(struck.tree, reach);
   record(run, {
     kind: 'fault:injected',
@@ -151,7 +156,6 @@ async function signal(
   } else {
     await signalProcesses(targets, name);
   }
-  return true;
 }
 
 /** Whom the signal is sent to, the main process first. */
@@ -176,21 +180,21 @@ const EXIT_INTERVAL_MS = 10;
 async function awaitExit(
   run: InFlight,
   thenKillAfterMs: number | 'grace' | null,
-  { life, connections, consumersBefore }: Struck,
+  { life, incarnation, tree, connections, consumersBefore }: Struck,
   workers: HarnessWorkers,
   broker: BrokerWatch,
 ): Promise<boolean> {
   if (run.disarmed) return true;
   const { stopGraceMs } = run.settings.worker;
   const killAfterMs = thenKillAfterMs === 'grace' ? stopGraceMs : thenKillAfterMs;
-  let left = await awaitNobody(run, life, killAfterMs);
+  let left = await awaitNobody(run, { life, tree }, killAfterMs);
   if (left.length > 0 && killAfterMs !== null) {
     const pids = left.map((process) => process.pid);
     const fault = 'SIGKILL after the grace period';
     record(run, {
       kind: 'fault:injected',
       fault,
-      incarnation: life.incarnation,
+      incarnation,
       signal: 'SIGKILL',
       reach: 'tree',
       pids,
@@ -200,24 +204,71 @@ async function awaitExit(
   }
   if (left.length > 0) {
     const pids = left.map((process) => process.pid);
-    record(run, { kind: 'worker:still-there', incarnation: life.incarnation, pids, connections: [] });
+    record(run, { kind: 'worker:still-there', incarnation, pids, connections: [] });
     workers.expectEnd(life);
-    return false;
+    // Who runs a worker sees its main process alone, and starts it again when that is gone.
+    return !isAmong(tree.main, left);
   }
   const consuming = await stillConsuming(run, consumersBefore);
   if (consuming.length > 0) {
     // Whatever was struck, the worker that consumes the queue was not: a daemon that the command left behind.
     record(run, {
       kind: 'worker:still-there',
-      incarnation: life.incarnation,
+      incarnation,
       pids: [],
       connections: consuming,
     });
     return false;
   }
   const connectionsGone = await connectionsEnded(run, connections);
-  await recordGone(run, broker, { incarnation: life.incarnation, proof: 'processes', connectionsGone });
+  await recordGone(run, broker, { incarnation, proof: 'processes', connectionsGone });
   return true;
+}
+
+/** The children that got the signal go, and their parent starts others, which are a new incarnation of the worker. */
+async function awaitChildren(
+  run: InFlight,
+  thenKillAfterMs: number | null,
+  struck: Struck,
+  workers: HarnessWorkers,
+  broker: BrokerWatch,
+): Promise<Struck | null> {
+  const { life, incarnation, tree } = struck;
+  const children = targetsOf(tree, 'child');
+  if (run.disarmed || children.length === 0) return struck;
+  const living = async (): Promise<readonly ProcessInfo[]> => {
+    const now = new Map((await life.tree()).processes.map((process) => [process.pid, process]));
+    return children.filter(({ pid, startToken }) => now.get(pid)?.startToken === startToken);
+  };
+  const gone = (limitMs: number): Promise<boolean | undefined> =>
+    until(run, limitMs, EXIT_INTERVAL_MS, async () => ((await living()).length === 0 ? true : undefined));
+  if (!(await gone(thenKillAfterMs ?? run.settings.terminalTimeoutMs)) && thenKillAfterMs !== null) {
+    await signal(run, 'SIGKILL', 'child', struck, workers);
+    await gone(CONSUMERS_GONE_TIMEOUT_MS);
+  }
+  const pids = (await living()).map(({ pid }) => pid);
+  if (pids.length > 0) {
+    record(run, { kind: 'worker:still-there', incarnation, pids, connections: [] });
+    return null;
+  }
+  const connectionsGone = await connectionsEnded(run, new Set(lastWriterOf(run)));
+  await recordGone(run, broker, { incarnation, proof: 'processes', connectionsGone });
+  const next = await until(run, run.settings.processingTimeoutMs, EXIT_INTERVAL_MS, async () => {
+    const now = await life.tree();
+    // A parent that went with its children is followed by nobody but what the scenario starts.
+    if (now.main === null) return 'nobody' as const;
+    return targetsOf(now, 'child').length > 0 ? now : undefined;
+  });
+  if (next === undefined || next === 'nobody') return struck;
+  const following = workers.goOn(life);
+  const { processes, main } = next;
+  record(run, {
+    kind: 'worker:processes',
+    incarnation: following,
+    mainPid: main?.pid ?? life.pid,
+    processes,
+  });
+  return { ...struck, incarnation: following, tree: next, connections: new Set(lastWriterOf(run)) };
 }
 
 /** How long the broker may take to see that a consumer is gone. */
@@ -234,20 +285,32 @@ async function stillConsuming(run: InFlight, before: ReadonlySet<string>): Promi
   return left;
 }
 
+function isAmong(wanted: ProcessInfo | null, processes: readonly ProcessInfo[]): boolean {
+  return processes.some(({ pid }) => pid === wanted?.pid);
+}
+
+/** Children may follow their parent a moment later. */
+const ORPHANS_FOLLOW_MS = 1_000;
+
 /**
  * Waits until nothing of the worker is left. Without a limit of its own it may take as long as the job in hand, and
- * the stop grace more.
+ * the stop grace more; children that do not follow their main process are not waited for.
  */
 async function awaitNobody(
   run: InFlight,
-  life: WorkerProcess,
+  { life, tree }: Pick<Struck, 'life' | 'tree'>,
   limitMs: number | null,
 ): Promise<readonly ProcessInfo[]> {
   let left: readonly ProcessInfo[] = [];
   let jobEndedAtMs: number | null = null;
+  let orphanedAtMs: number | null = null;
   await until(run, limitMs ?? run.settings.terminalTimeoutMs, EXIT_INTERVAL_MS, async () => {
     left = (await life.tree()).processes;
     if (left.length === 0) return true;
+    orphanedAtMs = isAmong(tree.main, left) ? null : (orphanedAtMs ?? performance.now());
+    if (limitMs === null && orphanedAtMs !== null && performance.now() - orphanedAtMs > ORPHANS_FOLLOW_MS) {
+      return true;
+    }
     const last = subjectChanges(run).at(-1);
     if (last?.values == null || isTerminal(last.values.state)) jobEndedAtMs ??= performance.now();
     const overdue =

@@ -293,7 +293,7 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
           pids,
           connections: pids.length > 0 ? [] : [...holder.consumers],
         });
-        return describeStillThere(run, holder, pids);
+        return describeStillThere(run, holder, pids, hold !== null);
       }
       const there = await until(run, NEW_WORKER_TIMEOUT_MS, WATCH_INTERVAL_MS, () =>
         newWorker ? true : undefined,
@@ -325,14 +325,14 @@ async function livingPids(holder: Holder): Promise<readonly number[]> {
   return alive.filter((pid): pid is number => pid !== null);
 }
 
-function describeStillThere(run: InFlight, holder: Holder, pids: readonly number[]): string {
+function describeStillThere(run: InFlight, holder: Holder, pids: readonly number[], held: boolean): string {
   const ended = subjectChanges(run).findLast((version) => version.values !== null);
   const end =
     ended?.values != null && isTerminal(ended.values.state)
       ? `; the job is ${ended.values.state} meanwhile`
       : '';
   if (holder.main !== null) {
-    return `the worker you were asked to kill, pid ${pids.includes(holder.main.pid) ? holder.main.pid : pids.join(', ')}, is still running${end}`;
+    return `the worker you were asked to kill, pid ${pids.includes(holder.main.pid) ? holder.main.pid : pids.join(', ')}, is still running${end}${held && end === '' ? ' (asked politely, by kill or pkill, it waits for its job, and the job is held)' : ''}`;
   }
   return `the worker that holds the job is still connected${end}`;
 }

@@ -16,7 +16,7 @@ export function scenarioOf(settings: Settings): Scenario {
   );
 }
 
-/** A stop waits for the exit; one that is not SIGKILL lets the worker finish its job first. */
+/** A stop waits for the exit of whom it reaches; one that is not SIGKILL lets the worker finish its job first. */
 function userScenario(name: string, steps: readonly UserStep[]): Scenario {
   return {
     name,
@@ -27,7 +27,9 @@ function userScenario(name: string, steps: readonly UserStep[]): Scenario {
       if ('start' in step) return [{ kind: 'start' }];
       return [
         { kind: 'signal', signal: step.stop, reach: step.reach },
-        { kind: 'await-exit', thenKillAfterMs: step.graceMs },
+        step.reach === 'child'
+          ? { kind: 'await-children', thenKillAfterMs: step.graceMs }
+          : { kind: 'await-exit', thenKillAfterMs: step.graceMs },
       ];
     }),
   };

@@ -7,7 +7,7 @@ import { backendOf } from '../config/queue-backend.ts';
 import { httpSecrets } from '../config/http-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { isUserError, usageError, type UserError } from '../core/errors.ts';
-import type { Event } from '../core/event.ts';
+import type { Event, Thing } from '../core/event.ts';
 import { redactText } from '../core/redact.ts';
 import { judge, type Report } from '../core/report.ts';
 import { type Scenario } from '../core/scenario.ts';
@@ -66,6 +66,8 @@ export interface VerifyHost {
   readonly onJudged?: (report: Report) => void;
   /** Servers for this run alone. */
   readonly environment?: Environment;
+  /** The command line of this run, credentials masked. */
+  readonly command?: string;
   /** Leaves every fault out: such a run must come out inconclusive. */
   readonly disarmed?: boolean;
 }
@@ -74,8 +76,10 @@ export interface Verification {
   readonly report: Report;
   /** Why there is no verdict, where it is the environment's or the user's doing. */
   readonly problem: UserError | null;
-  /** What could not be removed, as sentences. */
-  readonly kept: readonly string[];
+  /** What could not be removed. */
+  readonly kept: readonly Thing[];
+  /** Rows with the job's files that the run did not make; they are the worker's, and stay. */
+  readonly strangers: readonly string[];
 }
 
 /**
@@ -109,7 +113,20 @@ export async function verify(settings: Settings, host: VerifyHost): Promise<Veri
   const report = judge(run.recorder.history());
   host.onJudged?.(report);
   const kept = await cleanUp(run, host, opened);
-  return { report, problem, kept };
+  const inOwnServers = host.environment !== undefined;
+  return { report, problem, kept, strangers: inOwnServers ? [] : strangersIn(run.recorder.events) };
+}
+
+function strangersIn(events: readonly Event[]): readonly string[] {
+  const own = new Set(events.flatMap((event) => (event.kind === 'job:created' ? [event.job] : [])));
+  const seen = events.flatMap((event) =>
+    event.kind === 'row:stranger'
+      ? [event.id]
+      : event.kind === 'rows:counted'
+        ? event.rows.map(({ id }) => id)
+        : [],
+  );
+  return [...new Set(seen)].filter((id) => !own.has(id));
 }
 
 interface Opened {
@@ -283,6 +300,7 @@ async function openRun(settings: Settings, scenario: Scenario, host: VerifyHost)
     backoff: settings.backoff,
     levels: settings.criteria,
     journal: relative(process.cwd(), journal),
+    ...(host.command === undefined ? {} : { command: host.command }),
     ...(harness === null ? {} : { harness: { pid: harness.pid, startToken: harness.startToken } }),
   });
   record(run, { kind: 'made', thing: { kind: 'folder', path: temporaryFolder } });
@@ -341,7 +359,7 @@ function abort(run: RunContext, error: unknown): UserError | null {
   return expected ? error : null;
 }
 
-async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promise<readonly string[]> {
+async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promise<readonly Thing[]> {
   const quietly = async (disposable: AsyncDisposable | null): Promise<void> => {
     try {
       await disposable?.[Symbol.asyncDispose]();
@@ -369,16 +387,16 @@ async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promi
     queue: opened.queue,
     record: (body: Parameters<typeof record>[1]) => void record(run, body),
   };
-  const kept = [...(await removeThings(inServers, means))];
+  const keptInServers = await removeThings(inServers, means);
   await quietly(opened.queue);
   await quietly(opened.database);
   await host.environment?.stop();
-  kept.push(
-    ...(await removeThings(
-      leftovers(run.recorder.events).filter((thing) => servers.includes(thing)),
-      means,
-    )),
+  const keptServers = await removeThings(
+    leftovers(run.recorder.events).filter((thing) => servers.includes(thing)),
+    means,
   );
   run.recorder.close();
-  return kept.map((thing) => JSON.stringify(thing));
+  // What lay in a server of the run's own is gone with it.
+  const goneWithServers = host.environment !== undefined && keptServers.length === 0;
+  return goneWithServers ? [] : [...keptInServers, ...keptServers];
 }

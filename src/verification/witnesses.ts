@@ -3,7 +3,7 @@
  * waits behind the subject, which must run, once. What a recovery does to them shows nowhere else.
  */
 import { environmentError } from '../core/errors.ts';
-import { changesOf, createHistory } from '../core/history.ts';
+import { changesOf, createHistory, unmappedStatus } from '../core/history.ts';
 import { createJob, type ReservedIds } from './prepare-job.ts';
 import { triggerJob } from './trigger-job.ts';
 import { hasEnded, record, waitFor, type Connected, type JobOnHand, type Observing } from './context.ts';
@@ -26,11 +26,31 @@ export async function runEndedWitness(run: Observing, ids: ReservedIds): Promise
         : `let the worker write its progress into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`,
     );
   }
-  const ended = await waitFor(run, terminalTimeoutMs, () => (hasEnded(run, job.id) ? true : undefined));
+  const end = (): true | undefined => (hasEnded(run, job.id) ? true : undefined);
+  const soonMs = Math.min(SOON_MS, terminalTimeoutMs);
+  let ended = await waitFor(run, soonMs, end);
+  if (ended === undefined) await refuseUnmappedEnd(run, job);
+  ended ??= await waitFor(run, terminalTimeoutMs - soonMs, end);
   if (ended === undefined) {
     const text = `the witness that should end before the strike did not end within ${terminalTimeoutMs / 1000} s`;
     record(run, { kind: 'note', code: 'witness-slow', text });
   }
+}
+
+/** A job of one file has mostly ended by then; if not, it may be the configuration that does not know its end. */
+const SOON_MS = 5_000;
+
+/** @throws UserError `status-not-mapped` where the broker has finished with a job whose status no mapping knows */
+async function refuseUnmappedEnd(run: Observing, job: JobOnHand): Promise<void> {
+  const status = unmappedStatus(changesOf(createHistory(run.recorder.events), job.id).at(-1)?.values);
+  if (status === undefined) return;
+  const message = await run.queue.inspect(job.message).catch(() => null);
+  if (message === null || (message.state !== 'ended' && message.state !== 'gone')) return;
+  throw environmentError(
+    'status-not-mapped',
+    `the worker left the first test job with the status ${JSON.stringify(status)}, which is in none of jobs.statuses`,
+    'add the word to the state that it means, such as jobs.statuses.completed',
+  );
 }
 
 /** Puts the second witness behind the subject. */

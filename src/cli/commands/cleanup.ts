@@ -13,16 +13,18 @@ import { JOURNAL_FILE, listRuns, readJournal } from '../../journal/journal.ts';
 import { leftovers } from '../../journal/leftovers.ts';
 import { openQueue } from '../../queues/index.ts';
 import type { Queue } from '../../queues/queue.ts';
+import { describeThing } from '../../reporters/thing-words.ts';
 import { isWorker, removeThings } from '../../verification/clean-up.ts';
 import { isAlive } from '../../workers/process-table.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 
 export async function cleanUpRuns(flags: RawFlags): Promise<ExitCode> {
   const { outputDir } = await settingsFor(flags);
-  const runs = await runsWithLeftovers(outputDir);
+  const { runs, unreadable } = await runsWithLeftovers(outputDir);
+  for (const problem of unreadable) console.error(`warning: ${problem}: this run was not cleaned up`);
   if (runs.length === 0) {
     console.log(`nothing to remove: no run in ${outputDir} left anything behind`);
-    return EXIT_CODES.verified;
+    return unreadable.length === 0 ? EXIT_CODES.verified : EXIT_CODES.environment;
   }
   let kept = 0;
   for (const run of runs) {
@@ -33,7 +35,7 @@ export async function cleanUpRuns(flags: RawFlags): Promise<ExitCode> {
       kept += await cleanUpRun(run, flags);
     }
   }
-  if (kept === 0) return EXIT_CODES.verified;
+  if (kept === 0) return unreadable.length === 0 ? EXIT_CODES.verified : EXIT_CODES.environment;
   console.error(
     `${kept} ${kept === 1 ? 'thing' : 'things'} could not be removed; cleanup can be tried again`,
   );
@@ -51,8 +53,12 @@ interface LeftRun {
   readonly things: readonly Thing[];
 }
 
-async function runsWithLeftovers(outputDir: string): Promise<readonly LeftRun[]> {
+/** A journal that cannot be read must not keep the others from being cleaned up. */
+async function runsWithLeftovers(
+  outputDir: string,
+): Promise<{ readonly runs: readonly LeftRun[]; readonly unreadable: readonly string[] }> {
   const runs: LeftRun[] = [];
+  const unreadable: string[] = [];
   for (const folder of await listRuns(outputDir)) {
     const journal = join(folder, JOURNAL_FILE);
     const there = await access(journal).then(
@@ -60,12 +66,17 @@ async function runsWithLeftovers(outputDir: string): Promise<readonly LeftRun[]>
       () => false,
     );
     if (!there) continue;
-    const events = await readJournal(journal);
+    const events = await readJournal(journal).catch((error: unknown) => {
+      if (!isUserError(error)) throw error;
+      unreadable.push(error.message);
+      return null;
+    });
+    if (events === null) continue;
     const things = leftovers(events);
     const started = events.find((event) => event.kind === 'run:started');
     if (things.length > 0) runs.push({ journal, events, started, things });
   }
-  return runs;
+  return { runs, unreadable };
 }
 
 /** @returns how many things could not be removed */
@@ -171,23 +182,4 @@ async function appendTo({ journal, events }: LeftRun): Promise<(body: EventBody)
   let seq = events.length;
   const atMs = events.at(-1)?.atMs ?? 0;
   return (body) => appendFileSync(journal, `${JSON.stringify({ ...body, seq: seq++, atMs })}\n`);
-}
-
-function describeThing(thing: Thing): string {
-  switch (thing.kind) {
-    case 'row':
-      return `row ${thing.id} of ${thing.table}`;
-    case 'history':
-      return `history trigger on ${thing.table}`;
-    case 'message':
-      return `message ${thing.messageId} in ${thing.queueName}`;
-    case 'upload':
-      return `what the API made of the files ${thing.text}…`;
-    case 'queue-keys':
-      return `bookkeeping of the queue ${thing.queueName}`;
-    case 'process':
-      return `process ${thing.pid}`;
-    case 'folder':
-      return `folder ${thing.path}`;
-  }
 }

@@ -6,6 +6,7 @@ import { createHistory } from '../../core/history.ts';
 import { judge, type Report } from '../../core/report.ts';
 import { JOURNAL_FILE, readJournal } from '../../journal/journal.ts';
 import { PLAIN } from '../../reporters/console/layout.ts';
+import { titleLines } from '../../reporters/console/progress.ts';
 import { renderResults } from '../../reporters/console/results.ts';
 import { renderJson } from '../../reporters/json.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
@@ -33,13 +34,10 @@ export async function reportRuns(runs: readonly string[], reporter: string): Pro
     return exitCode;
   }
   for (const [index, report] of reports.entries()) {
-    process.stdout.write(
-      renderResults(report, {
-        palette: PLAIN,
-        width: 80,
-        repeatCommand: `npx verify-restart report ${runs[index] ?? ''}`,
-      }),
-    );
+    if (index > 0) process.stdout.write('\n');
+    const options = { palette: PLAIN, width: 80 };
+    const title = titleLines(report.scenario, report.target, options);
+    process.stdout.write(`${title.join('\n')}\n${report.runId}\n\n${renderResults(report, options)}`);
   }
   return exitCode;
 }

@@ -6,11 +6,15 @@ import type { RawFlags } from '../../config/raw-flags.ts';
 import type { Settings } from '../../config/settings.ts';
 import { environmentError } from '../../core/errors.ts';
 import { redactText } from '../../core/redact.ts';
+import { repeated, type Repeated } from '../../core/repeat.ts';
 import type { Report } from '../../core/report.ts';
 import { SCENARIOS } from '../../core/scenario.ts';
+import { describeRepeated } from '../../reporters/console/repeated.ts';
 import { renderJson } from '../../reporters/json.ts';
+import { describeThing } from '../../reporters/thing-words.ts';
 import type { Environment } from '../../verification/context.ts';
 import { verify } from '../../verification/verify.ts';
+import { complain } from '../complaint.ts';
 import { openConsoleView, type ConsoleView } from '../console-view.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { watchInterruption, type Interruption } from '../interruption.ts';
@@ -37,49 +41,72 @@ export async function runWithSettings(
     stream: consoleStream(settings),
     colour: flags.color !== false && !process.env['NO_COLOR'],
     verbosity: settings.reporters.some(({ name }) => name === 'console') ? settings.verbosity : 'quiet',
-    repeatCommand: repeatCommand(),
   });
   using interruption = watchInterruption((line) => view.say(line));
-  const scenarios = settings.scenario === 'all' ? Object.keys(SCENARIOS) : [settings.scenario];
+  const runs = plan(settings);
   const reports: Report[] = [];
   const codes: ExitCode[] = [];
-  for (const scenario of scenarios) {
-    const { report, code } = await runOnce({ ...settings, scenario }, view, interruption, environmentFor());
+  for (const { scenario, told } of runs) {
+    const one = { ...settings, scenario };
+    const { report, code } = await runOnce(one, view, told, interruption, environmentFor());
     reports.push(report);
     codes.push(code);
     if (report.verdict === 'error') break;
   }
   const exitCode = worst(codes);
-  await writeReports(settings, reports, exitCode);
+  const passed = reports.filter(({ verdict }) => verdict === 'passed').length;
+  const together = settings.repeat > 1 ? repeated(reports.length, passed) : undefined;
+  if (together !== undefined && showsConsole(settings)) view.say(` ${describeRepeated(together)}`);
+  await writeReports(settings, reports, exitCode, together);
   return exitCode;
+}
+
+/** What is told of a run among others. */
+type Told = NonNullable<Parameters<ConsoleView['onJudged']>[1]>;
+
+/** Every scenario in turn, and that as often as is asked for. */
+function plan(settings: Settings): readonly { readonly scenario: string; readonly told: Told }[] {
+  const scenarios = settings.scenario === 'all' ? Object.keys(SCENARIOS) : [settings.scenario];
+  const { repeat } = settings;
+  return Array.from({ length: repeat }, (_, index) =>
+    scenarios.map((scenario) => {
+      const label = [
+        ...(scenarios.length > 1 ? [scenario] : []),
+        ...(repeat > 1 ? [`run ${index + 1} of ${repeat}`] : []),
+      ].join(', ');
+      return { scenario, told: { alsoExercised: scenarios, ...(label === '' ? {} : { label }) } };
+    }),
+  ).flat();
 }
 
 async function runOnce(
   settings: Settings,
   view: ConsoleView,
+  told: Told,
   interruption: Interruption,
   environment: Environment | undefined,
 ): Promise<{ readonly report: Report; readonly code: ExitCode }> {
-  const showsConsole = settings.reporters.some(({ name, path }) => name === 'console' && path === null);
   try {
-    const { report, problem, kept } = await verify(settings, {
+    const { report, problem, kept, strangers } = await verify(settings, {
       toolVersion: packageVersion(),
+      command: commandLine(),
       signal: interruption.signal,
       operator: terminalOperator(view, interruption),
       onEvent: view.onEvent,
       onJudged: (judged) => {
-        if (showsConsole && judged.verdict !== 'error') view.onJudged(judged);
+        if (showsConsole(settings) && judged.verdict !== 'error') view.onJudged(judged, told);
       },
       ...(environment === undefined ? {} : { environment }),
       disarmed: process.env['VERIFY_RESTART_DISARMED'] === '1',
     });
     view.stop();
-    if (problem !== null) {
-      console.error(`error: ${problem.message}`);
-      if (problem.remedy !== undefined) console.error(`       ${problem.remedy}`);
+    if (problem !== null) complain(problem.message, problem.remedy);
+    for (const thing of kept) {
+      console.error(`warning: could not be removed: ${describeThing(thing)}; try verify-restart cleanup`);
     }
-    for (const thing of kept)
-      console.error(`warning: could not be removed: ${thing}; try verify-restart cleanup`);
+    for (const id of showsConsole(settings) ? strangers : []) {
+      view.say(` left      row ${id} of ${settings.jobs.table}: the worker made it, so it is not removed`);
+    }
     const problemCode = problem?.kind === 'usage' ? EXIT_CODES.usage : EXIT_CODES.environment;
     return { report, code: interruption.exitCode() ?? (problem === null ? codeOf(report) : problemCode) };
   } finally {
@@ -106,6 +133,10 @@ function worst(codes: readonly ExitCode[]): ExitCode {
   return order.find((code) => codes.includes(code)) ?? EXIT_CODES.verified;
 }
 
+function showsConsole({ reporters }: Settings): boolean {
+  return reporters.some(({ name, path }) => name === 'console' && path === null);
+}
+
 /** Standard output belongs to a machine-readable report where one is written there. */
 function consoleStream(settings: Settings): NodeJS.WriteStream {
   const machine = settings.reporters.some(({ name, path }) => name !== 'console' && path === null);
@@ -116,10 +147,11 @@ async function writeReports(
   settings: Settings,
   reports: readonly Report[],
   exitCode: ExitCode,
+  together: Repeated | undefined,
 ): Promise<void> {
   for (const { name, path } of settings.reporters) {
     if (name !== 'json') continue;
-    const text = renderJson(reports, exitCode);
+    const text = renderJson(reports, exitCode, together);
     if (path === null) await writeOut(text);
     else await writeReportFile(path, text);
   }
@@ -147,7 +179,7 @@ async function writeReportFile(path: string, text: string): Promise<void> {
 }
 
 /** The call as it was typed, credentials masked. */
-function repeatCommand(): string {
+function commandLine(): string {
   const words = ['npx', 'verify-restart', ...process.argv.slice(2)];
   return redactText(
     words

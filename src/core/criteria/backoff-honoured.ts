@@ -13,9 +13,9 @@
  * What it cannot see: how long the wait should be, unless the settings say so (`retries`); then it is skipped. Under
  * polling, the moment of a write; so there it is lenient.
  */
-import { isTerminal } from '../event.ts';
+import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first, last, rowBefore, type History, type RowVersion } from '../history.ts';
+import { first, last, type History, type RowVersion } from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { kindOfWrite } from '../take-over.ts';
@@ -39,6 +39,7 @@ export const backoffHonoured: Criterion = {
     const polled = last(history, 'observer:started')?.source !== 'trigger';
     const toleranceMs = polled ? POLLING_TOLERANCE_MS : TOLERANCE_MS;
     const problems: Finding[] = [];
+    const interrupted = waits.findLast((wait) => isInterrupted(wait, facts));
     for (const wait of waits) {
       const { retry, waitedMs, step } = wait;
       const leastMs = backoff.baseMs * backoff.factor ** retry;
@@ -46,7 +47,7 @@ export const backoffHonoured: Criterion = {
       if (waitedMs !== null && waitedMs < leastMs - toleranceMs) {
         problems.push(finding('retried-too-early', { retry, waitedMs, leastMs }));
       }
-      const movedMs = movedByRestart(wait, facts);
+      const movedMs = wait === interrupted ? movedByRestart(wait, facts) : null;
       if (waitedMs !== null && movedMs !== null && waitedMs >= movedMs + leastMs - toleranceMs) {
         problems.push(finding('backoff-begun-anew', { retry, waitedMs, leastMs }));
       }
@@ -82,22 +83,28 @@ interface Wait {
 
 function waitsOf(facts: RestartFacts): readonly Wait[] {
   const { changes } = facts;
-  const waits: Wait[] = [];
-  for (const [index, version] of changes.entries()) {
-    const before = changes[index - 1];
+  const found: Wait[] = [];
+  // From the end, so that what comes next is known: the next pick-up, or the end of the job.
+  let next: RowVersion | undefined;
+  for (let index = changes.length - 1; index > 0; index -= 1) {
+    const version = changes[index];
+    const previous = changes[index - 1];
+    if (version === undefined || previous === undefined) continue;
     const { values } = version;
-    if (before?.values?.retryCount == null || values?.retryCount == null) continue;
-    const step = values.retryCount - before.values.retryCount;
-    if (step <= 0 || isTerminal(values.state) || isPickUp(version, changes)) continue;
-    if (!isOwnFailure(version, before, facts)) continue;
-    const next = changes.slice(index + 1).find((later) => isPickUp(later, changes) || hasEnded(later));
+    const before = previous.values;
+    const step = (values?.retryCount ?? 0) - (before?.retryCount ?? 0);
+    const counted = before?.retryCount != null && values?.retryCount != null && step > 0;
+    const ends = hasEnded(version);
+    const waits = counted && !ends && !isPickUp(values, before) && isOwnFailure(version, previous, facts);
     // A job that ended while it waited (it was cancelled, it was given up) waits for nothing any more.
-    if (next !== undefined && hasEnded(next)) continue;
-    const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
-    const untilSeq = next?.seq ?? Number.POSITIVE_INFINITY;
-    waits.push({ retry: values.retryCount, waitedMs, step, counted: version, untilSeq });
+    if (waits && (next === undefined || !hasEnded(next))) {
+      const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
+      const untilSeq = next?.seq ?? Number.POSITIVE_INFINITY;
+      found.push({ retry: values.retryCount, waitedMs, step, counted: version, untilSeq });
+    }
+    if (ends || isPickUp(values, before)) next = version;
   }
-  return waits;
+  return found.toReversed();
 }
 
 /** A count that somebody raises who did not hold the job, or before anybody did, is none of an attempt that failed. */
@@ -108,12 +115,17 @@ function isOwnFailure(version: RowVersion, before: RowVersion, facts: RestartFac
   return holder === null || writer === null || holder.incarnation === writer.incarnation;
 }
 
+/** The restart began while this was waited for. */
+function isInterrupted({ counted, untilSeq }: Wait, { begun }: RestartFacts): boolean {
+  return begun !== undefined && counted.seq < begun.seq && begun.seq < untilSeq;
+}
+
 /** By how much the restart put off the begin of the wait; `null`: it did not. */
 function movedByRestart(
   { counted, untilSeq }: Wait,
   { changes, snapshots, begun }: RestartFacts,
 ): number | null {
-  const sinceSeq = Math.max(counted.seq, begun?.seq ?? Number.POSITIVE_INFINITY);
+  const sinceSeq = begun?.seq ?? Number.POSITIVE_INFINITY;
   const within = ({ seq }: { readonly seq: number }): boolean => seq > sinceSeq && seq < untilSeq;
   const noted = changes.find(
     (version) => within(version) && version.values?.lastRetryAt !== counted.values?.lastRetryAt,
@@ -129,9 +141,7 @@ function movedByRestart(
 }
 
 /** Taken up: claimed anew, or its status put to work again. A status that says "waits for its retry" is none. */
-function isPickUp(version: RowVersion, changes: readonly RowVersion[]): boolean {
-  const { values } = version;
-  const before = rowBefore(changes, version.seq);
+function isPickUp(values: RowValues | null, before: RowValues | null | undefined): boolean {
   if (values?.state !== 'processing' || before == null) return false;
   const claimed = values.taskId != null && values.taskId !== before.taskId;
   const raised = (values.retryCount ?? 0) > (before.retryCount ?? 0);

@@ -26,7 +26,7 @@ export const noDuplicateJobs: Criterion = {
       return judgement('failed', finding('further-rows', { ids: copies.join(', ') }));
     }
     const counts = facts.snapshots.flatMap(({ messages }) => (messages === null ? [] : [messages]));
-    const most = Math.max(0, ...counts);
+    const most = counts.reduce((highest, count) => Math.max(highest, count), 0);
     if (most > 1) return judgement('failed', finding('further-messages', { messages: most }));
     if (copies.length > 0) {
       return judgement('inconclusive', finding('child-or-duplicate', { ids: copies.join(', ') }));

@@ -117,7 +117,7 @@ describe('failed', () => {
   });
 
   test('a new worker that fails it when it starts, while the broker still has it for the dead', () => {
-    const run = restarted().row({ status: 'failed', error: 'interrupted', taskId: null }, 2).looks();
+    const run = restarted().row({ status: 'failed', error: 'interrupted', taskId: null }, 2).wait(30).looks();
     const history = run.delivered(2).broker({ state: 'ended' }).end();
     expect(judgedAs(history, 'picked-up-again')).toBe('failed ended-unworked');
     expect(findingOf(history, 'ended-unworked')).toMatchObject({ state: 'failed', incarnation: 2 });
@@ -125,6 +125,11 @@ describe('failed', () => {
 
   test('the same where it is marked completed', () => {
     expect(seen(restarted().row({ status: 'completed' }, 2).looks())).toBe('failed ended-unworked');
+  });
+
+  test('the same where it claims the files that were left', () => {
+    const run = restarted().row({ status: 'completed', progress: 100 }, 2).wait(30).looks();
+    expect(seen(run.delivered(2).broker({ state: 'ended' }))).toBe('failed ended-unworked');
   });
 
   test('a new worker that died at once, whatever the broker still means to do', () => {
@@ -169,6 +174,60 @@ describe('inconclusive', () => {
   test('a later worker ended it without a trace of work, and the broker cannot be asked', () => {
     const run = restarted({ broker: false }).row({ status: 'failed', error: 'interrupted' }, 2);
     expect(seen(run)).toBe('inconclusive ended-without-work-shown');
+  });
+
+  describe('the end came sooner than the files can have been done', () => {
+    const slow = (polite = false) =>
+      aRun({ polite }).job().submitted().picksUp(1).wait(300).progress(20).strike().gone().starts(2).ready(2);
+    const effects = ['1', '2', '3', '4', '5'].map((name) => ({
+      item: `/tmp/subject/file-${name}.pdf`,
+      count: 1,
+    }));
+
+    test('a handler that only marks it completed', () => {
+      expect(seen(slow().delivered(2).completed(2))).toBe('inconclusive ended-too-soon');
+      expect(seen(slow().picksUp(2).completed(2))).toBe('inconclusive ended-too-soon');
+    });
+
+    test('not where the effects were counted', () => {
+      const run = slow().picksUp(2).completed(2);
+      run.event({ kind: 'effects:counted', job: 'job-1', role: 'subject', source: 'query', effects });
+      expect(seen(run)).toBe('passed picked-up-by-write');
+    });
+
+    test('not where as much time passed as half of a file takes, nor where one file was left', () => {
+      expect(seen(slow().picksUp(2).wait(200).completed(2))).toBe('passed picked-up-by-write');
+      const last = aRun()
+        .job()
+        .submitted()
+        .picksUp(1)
+        .wait(300)
+        .progress(80)
+        .strike()
+        .gone()
+        .starts(2)
+        .ready(2);
+      expect(seen(last.picksUp(2).completed(2))).toBe('passed picked-up-by-write');
+    });
+
+    test('an old worker that marks it completed on its way out did not drain it', () => {
+      const run = aRun({ polite: true }).job().submitted().picksUp(1).wait(300).progress(20).strike();
+      expect(seen(run.completed(1).gone().starts(2).ready(2))).toBe('inconclusive ended-too-soon');
+    });
+  });
+
+  test('written by an unknown connection while the broker still counts the job to the dead', () => {
+    const run = aRun({ named: false })
+      .job()
+      .submitted()
+      .picksUp(1)
+      .progress(20)
+      .strike()
+      .gone()
+      .starts(2)
+      .ready(2);
+    run.row({ progress: 40 }, 'orphan').wait(30).looks().row({ progress: 60 }, 'orphan').wait(30).looks();
+    expect(seen(run.timesOut())).toBe('inconclusive written-undelivered');
   });
 
   test('it was cancelled', () => {

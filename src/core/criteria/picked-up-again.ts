@@ -13,12 +13,13 @@
  */
 import { isTerminal } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
+import { lastSnapshotBefore, unmappedStatus, type RowVersion } from '../history.ts';
 import { describeBroker } from '../broker-words.ts';
-import { dueAfterEnd, findRedelivery, isRedelivered } from '../redelivery.ts';
+import { dueAfterEnd, findRedelivery } from '../redelivery.ts';
 import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
-import { kindOfWrite, type WriteKind } from '../take-over.ts';
+import { isSeenItself, kindOfVersion, type WriteKind } from '../take-over.ts';
 import type { Judgement } from '../verdict.ts';
+import { isEndTooSoon } from '../work-time.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const pickedUpAgain: Criterion = {
@@ -28,6 +29,13 @@ export const pickedUpAgain: Criterion = {
     const { begun, takeOver, gone, struckAtMs } = facts;
     if (begun === undefined || struckAtMs === undefined)
       return judgement('inconclusive', finding('no-restart'));
+    if (isEndTooSoon(history, facts) && facts.end?.values != null) {
+      const incarnation = facts.attribute(facts.end)?.incarnation ?? null;
+      return judgement(
+        'inconclusive',
+        finding('ended-too-soon', { state: facts.end.values.state, incarnation }),
+      );
+    }
     if (takeOver !== undefined) {
       const { version, attribution } = takeOver;
       const afterMs = Math.max(0, version.atMs - struckAtMs);
@@ -50,6 +58,8 @@ export const pickedUpAgain: Criterion = {
     if (facts.holdDoubt !== undefined) return judgement('inconclusive', facts.holdDoubt);
     const weak = weakSigns(facts, gone.seq);
     if (weak !== undefined) return weak;
+    const status = unmappedWrite(facts, gone.seq);
+    if (status !== undefined) return judgement('inconclusive', finding('status-not-mapped', { status }));
     if (!facts.observedToEnd) return judgement('inconclusive', finding('history-breaks-off'));
     const due = dueAfterEnd(history, facts);
     if (due !== undefined) return judgement('inconclusive', finding('not-due-yet', { due }));
@@ -63,6 +73,14 @@ export const pickedUpAgain: Criterion = {
   },
 };
 
+/** A status that may mean work, written after the old worker had gone. */
+function unmappedWrite(facts: RestartFacts, goneSeq: number): string | undefined {
+  return facts.changes
+    .filter((version) => version.seq > goneSeq)
+    .map(({ values }) => unmappedStatus(values))
+    .find((status) => status !== undefined);
+}
+
 interface LateWrite {
   readonly version: RowVersion;
   readonly kind: WriteKind;
@@ -74,7 +92,7 @@ function lateWrites(facts: RestartFacts, goneSeq: number): readonly LateWrite[] 
     .filter((version) => version.seq > goneSeq && facts.attribute(version)?.incarnation !== facts.struck)
     .map((version) => ({
       version,
-      kind: kindOfWrite(version.values, rowBefore(facts.changes, version.seq)),
+      kind: kindOfVersion(facts, version),
     }))
     .filter(({ kind }) => kind !== 'none');
 }
@@ -103,11 +121,9 @@ function newTask(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding
 function furtherDelivery(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding | undefined {
   const again = findRedelivery(facts);
   if (again?.deliveries == null) return undefined;
-  const worked = workersWrites(facts, goneSeq).find(({ version, kind }) => {
-    if (kind !== 'end') return true;
-    const next = facts.snapshots.find((snapshot) => snapshot.seq > version.seq);
-    return next === undefined || isRedelivered(facts, next) === true;
-  });
+  const worked = workersWrites(facts, goneSeq).find(
+    ({ version, kind }) => kind !== 'end' || !facts.isUndelivered(version),
+  );
   if (worked === undefined) return undefined;
   return finding('picked-up-by-broker', {
     deliveries: again.deliveries,
@@ -123,16 +139,23 @@ function weakSigns(facts: RestartFacts, goneSeq: number): Judgement | undefined 
     const { state } = end.version.values;
     const incarnation = facts.attribute(end.version)?.incarnation ?? null;
     if (state === 'cancelled') return judgement('inconclusive', finding('cancelled-by-others'));
-    const next = facts.snapshots.find((snapshot) => snapshot.seq > end.version.seq);
     // The broker still had it, undelivered, when the row had ended: whoever ended it did not work on it.
-    const unworked = next !== undefined && isRedelivered(facts, next) === false;
-    return unworked
+    return facts.isUndelivered(end.version)
       ? judgement('failed', finding('ended-unworked', { state, incarnation }))
       : judgement('inconclusive', finding('ended-without-work-shown', { state, incarnation }));
   }
   const unattributed = writes.filter(({ version }) => facts.attribute(version) === null);
   if (unattributed.length > 0) {
     return judgement('inconclusive', finding('unattributed-writes', { writes: unattributed.length }));
+  }
+  const undelivered = writes.filter(({ version, kind }) => {
+    const attribution = facts.attribute(version);
+    return (
+      kind === 'work' && attribution !== null && !isSeenItself(attribution) && facts.isUndelivered(version)
+    );
+  });
+  if (undelivered.length > 0) {
+    return judgement('inconclusive', finding('written-undelivered', { writes: undelivered.length }));
   }
   const touch = writes.find(({ kind }) => kind === 'touch');
   const incarnation = touch === undefined ? undefined : facts.attribute(touch.version)?.incarnation;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { judge } from '../report.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
@@ -73,6 +74,27 @@ describe('failed', () => {
 });
 
 describe('inconclusive', () => {
+  test('a status that no mapping knows may be an end', () => {
+    const run = restarted().picksUp(2).row({ status: 'done' }, 2).acks().timesOut();
+    const history = run.end();
+    expect(judgedAs(history, 'reached-terminal')).toBe('inconclusive status-not-mapped');
+    expect(judge(history)).toMatchObject({ verdict: 'inconclusive' });
+    expect(judge(history).diagnoses).toEqual([{ id: 'status-not-mapped', values: { status: 'done' } }]);
+  });
+
+  test('nor is it called lost where the word for work is not known either', () => {
+    const run = restarted().row({ status: 'running' }, 2).row({ status: 'done' }, 2).acks().timesOut();
+    expect(judge(run.end())).toMatchObject({ verdict: 'inconclusive' });
+  });
+
+  test('a status that no mapping knows may be an end', () => {
+    const run = restarted().picksUp(2).row({ status: 'done' }, 2).acks().timesOut();
+    const history = run.end();
+    expect(judgedAs(history, 'reached-terminal')).toBe('inconclusive status-not-mapped');
+    expect(judge(history)).toMatchObject({ verdict: 'inconclusive' });
+    expect(judge(history).diagnoses).toEqual([{ id: 'status-not-mapped', values: { status: 'done' } }]);
+  });
+
   test('nothing was observed', () => {
     expect(seen(aRun())).toBe('inconclusive never-observed');
   });

@@ -4,12 +4,13 @@
  * Why: a job that stays in processing for ever is lost to whoever waits for it, whatever the queue says.
  * What would fool it: an end that was reached before the restart, or that was left again (then the last state counts).
  * A broker that hands the job out only after our time-out is no failure yet: inconclusive, with the time it is due;
- * nor is a job that does not end while the old worker was never seen to go, or a history that breaks off.
+ * nor is a job that does not end while the old worker was never seen to go, a history that breaks off, or a status whose
+ * meaning is not configured: it may be an end.
  */
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
-import { lastSnapshotBefore, rowBefore } from '../history.ts';
+import { lastSnapshotBefore, rowBefore, unmappedStatus } from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
@@ -40,6 +41,8 @@ export const reachedTerminal: Criterion = {
     });
     // A row that is gone will not end any more, whatever else is uncertain.
     if (now !== null) {
+      const status = unmappedStatus(now);
+      if (status !== undefined) return judgement('inconclusive', finding('status-not-mapped', { status }));
       const doubt = doubtOf(facts) ?? dueLater(history, facts);
       if (doubt !== undefined) return judgement('inconclusive', stuck, doubt);
     }

@@ -137,11 +137,12 @@ function isHandedBack(facts: RestartFacts, begun: Begun): boolean {
       ? gone !== undefined && version.seq < gone.seq
       : attribution.incarnation === facts.struck;
   });
+  // Nor does a message come back by itself where living workers alone put messages back, and none was there.
   const inBroker =
     isHeldInBroker(brokerBefore) &&
     brokerAfterGone?.state === 'waiting' &&
     brokerBefore?.lockUntilMs != null &&
-    brokerBefore.lockUntilMs > brokerAfterGone.atMs;
+    (brokerBefore.lockUntilMs > brokerAfterGone.atMs || brokerAfterGone.facts?.['workersConnected'] === 0);
   return inRow || inBroker;
 }
 

@@ -1,3 +1,4 @@
+import { judge } from '../report.ts';
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
@@ -86,6 +87,17 @@ describe('failed', () => {
   test('the waiting one ran twice', () => {
     const run = waits(recovered()).of('witness-waiting').picksUp(2, { taskId: 'again' }).completed();
     expect(seen(run)).toBe('failed waiting-witness-twice');
+  });
+
+  test('the waiting one is worked on again after its end', () => {
+    const run = waits(recovered()).of('witness-waiting').row({ status: 'processing' }, 2);
+    const history = run.end();
+    expect(judgedAs(history, 'witnesses-unharmed')).toBe('failed waiting-witness-reopened');
+    expect(findingOf(history, 'waiting-witness-reopened')).toMatchObject({
+      before: 'completed',
+      now: 'processing',
+    });
+    expect(judge(history).diagnoses.map(({ id }) => id)).toContain('reran-finished-job');
   });
 
   test('the waiting one is gone', () => {

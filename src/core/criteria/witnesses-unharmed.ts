@@ -9,7 +9,7 @@
 import { isTerminal } from '../event.ts';
 import { effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
-import { changesOf, jobInRole, rowBefore, type History } from '../history.ts';
+import { changesOf, jobInRole, rowBefore, unmappedStatus, type History } from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
@@ -30,6 +30,10 @@ export const witnessesUnharmed: Criterion = {
     if (problems.length > 0) return judgement('failed', ...problems);
     const status = waiting === undefined ? undefined : unendedStatus(history, waiting);
     if (status !== undefined) {
+      const now = waiting === undefined ? undefined : rowBefore(changesOf(history, waiting));
+      if (unmappedStatus(now) !== undefined) {
+        return judgement('inconclusive', finding('status-not-mapped', { status }));
+      }
       const stuck = finding('waiting-witness-stuck', { status });
       const due = facts.terminal === undefined ? dueAfterEnd(history, facts) : undefined;
       // What keeps the subject from being due yet keeps the one behind it too.
@@ -84,12 +88,16 @@ function harmToWaiting(history: History, job: string, facts: RestartFacts): read
   const changes = changesOf(history, job);
   const now = changes.at(-1)?.values;
   if (now === null) return [finding('waiting-witness-gone')];
-  if (now === undefined || !isTerminal(now.state)) return [];
+  if (now === undefined) return [];
   const ends = changes.filter((version, index) => {
     const before = changes[index - 1]?.values;
     const ended = version.values !== null && isTerminal(version.values.state);
     return ended && !(before != null && isTerminal(before.state));
   });
+  if (!isTerminal(now.state)) {
+    const before = ends.at(-1)?.values?.status;
+    return before == null ? [] : [finding('waiting-witness-reopened', { before, now: now.status ?? '' })];
+  }
   const effects = effectsOf(history, job);
   return [
     // Its file can be read: where the subject completes, so does it.

@@ -6,6 +6,7 @@
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type QueueFacts } from '../event.ts';
 import { first, lastSnapshotBefore, rowBefore, type BrokerSnapshot, type History } from '../history.ts';
+import { PUT_BACK_IN_VAIN, timesPutBack } from '../redelivery.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 
 export function isCelery(history: History): boolean {
@@ -24,7 +25,9 @@ function brokerNow({ facts }: Case): BrokerSnapshot | undefined {
 
 /** What the workers have told, the newest word on each. */
 function toldBy({ facts }: Case): QueueFacts {
-  return Object.assign({}, ...facts.snapshots.map((snapshot) => snapshot.facts ?? {})) as QueueFacts;
+  const told: Record<string, QueueFacts[string]> = {};
+  for (const snapshot of facts.snapshots) Object.assign(told, snapshot.facts);
+  return told;
 }
 
 function saidByWorker({ history }: Case, pattern: RegExp): string | undefined {
@@ -45,12 +48,32 @@ function settingsOf(subject: Case): DiagnosisValues {
 /** While a worker was at work the broker kept nothing of the job: Celery's default, acknowledged on receipt. */
 export const ackedOnReceipt: Diagnose = (subject) => {
   if (!isLostFor(subject) || brokerNow(subject)?.state !== 'gone') return undefined;
-  const { before, brokerBefore } = subject.facts;
-  if (before?.state !== 'processing') return undefined;
+  const { before, brokerBefore, strikeAt } = subject.facts;
+  // A run that waits for its retry has ended: its message may go.
+  if (before?.state !== 'processing' || strikeAt === 'retrying') return undefined;
+  if (wasSplit(subject)) return undefined;
   const seen = brokerBefore?.state === 'gone';
   const told = brokerBefore?.state === 'unknown' && toldBy(subject)['acksLate'] === false;
   if (!seen && !told) return undefined;
   return { celery: 1, progress: before.progress ?? null, ...settingsOf(subject) };
+};
+
+/** When it was struck, the task itself was over: the work lay in messages that it had sent on. */
+function wasSplit({ facts: { brokerBefore } }: Case): boolean {
+  return Number(brokerBefore?.facts?.['further'] ?? 0) > 0;
+}
+
+/** Nothing is left of what the task had sent on, and what was to end the job never came. */
+export const groupWaitsForTheDead: Diagnose = (subject) => {
+  const now = brokerNow(subject);
+  const row = rowBefore(subject.facts.versions);
+  if (!isCelery(subject.history) || !subject.has('reached-terminal', 'failed')) return undefined;
+  if (!wasSplit(subject) || now?.state !== 'gone' || now.facts?.['further'] !== undefined) return undefined;
+  if (row == null || isTerminal(row.state)) return undefined;
+  return {
+    further: Number(subject.facts.brokerBefore?.facts?.['further']),
+    progress: row.progress ?? null,
+  };
 };
 
 /** A child of the pool died, and its parent acknowledged the job as a failure. */
@@ -58,13 +81,30 @@ export const childDeathAcked: Diagnose = (subject) => {
   if (!isLostFor(subject) || brokerNow(subject)?.state !== 'gone') return undefined;
   const line = saidByWorker(subject, /WorkerLostError/);
   if (line === undefined || subject.facts.brokerBefore?.state === 'gone') return undefined;
+  const { acksLate, rejectOnWorkerLost } = toldBy(subject);
+  // Set like this the parent puts back what a child has died with.
+  if (acksLate === true && rejectOnWorkerLost === true) return undefined;
   return { line, reach: subject.facts.faults[0]?.reach ?? null, ...settingsOf(subject) };
+};
+
+/**
+ * The child died of the signal to the whole group and its parent, which keeps what it loses, put the message back; then
+ * the parent's own request for the next message, still outstanding, took it, and the parent went.
+ */
+export const putBackAndSwallowed: Diagnose = (subject) => {
+  if (!isLostFor(subject) || brokerNow(subject)?.state !== 'gone') return undefined;
+  const { acksLate, rejectOnWorkerLost } = toldBy(subject);
+  const { before, faults } = subject.facts;
+  const line = saidByWorker(subject, /WorkerLostError/);
+  const polite = faults[0] !== undefined && faults[0].signal !== 'SIGKILL';
+  if (line === undefined || !polite || acksLate !== true || rejectOnWorkerLost !== true) return undefined;
+  return before?.state === 'processing' ? { line, reach: faults[0]?.reach ?? null } : undefined;
 };
 
 /** It was held before the polite stop, and acknowledged by the worker that was leaving. */
 export const ackedOnShutdown: Diagnose = (subject) => {
   if (!isLostFor(subject) || brokerNow(subject)?.state !== 'gone') return undefined;
-  if (childDeathAcked(subject) !== undefined) return undefined;
+  if (childDeathAcked(subject) !== undefined || putBackAndSwallowed(subject) !== undefined) return undefined;
   const { before, brokerBefore, faults } = subject.facts;
   const fault = faults[0];
   const polite = fault !== undefined && fault.signal !== null && fault.signal !== 'SIGKILL';
@@ -110,6 +150,16 @@ export const visibilityShorterThanWork: Diagnose = (subject) => {
   const began = changes.find((version) => version.values?.state === 'processing');
   const tookMs = began === undefined ? 0 : (terminal ?? changes.at(-1) ?? began).atMs - began.atMs;
   return twice && visibilityMs < tookMs ? { visibilityMs, tookMs } : undefined;
+};
+
+/** Handed out to a living worker and put back by it, again and again, without a word in the row. */
+export const putBackAgain: Diagnose = (subject) => {
+  const now = brokerNow(subject);
+  const { takeOver, gone, successor } = subject.facts;
+  const lost = subject.has('picked-up-again', 'failed') || subject.has('reached-terminal', 'failed');
+  if (!isCelery(subject.history) || !lost || takeOver !== undefined || gone === undefined) return undefined;
+  const again = now === undefined ? 0 : timesPutBack(subject.facts, now);
+  return again >= PUT_BACK_IN_VAIN ? { incarnation: successor?.incarnation ?? null, again } : undefined;
 };
 
 /** For a job that is not due yet: when the visibility timeout ends, by the clock of the run's beginning. */

@@ -15,6 +15,7 @@ import {
   lostInShutdownWindow,
   resumedPastWork,
 } from './claims.ts';
+import { groupWaitsForTheDead } from './celery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** The values of the first finding with this code. */
@@ -62,6 +63,8 @@ export const failedAtBoot: Diagnose = (subject) => {
   if (terminal?.values?.state !== 'failed') return undefined;
   const incarnation = subject.facts.attribute(terminal)?.incarnation ?? null;
   if (incarnation === null || incarnation <= struck) return undefined;
+  // Put into a row of its own, or out of retries: that is told of by itself.
+  if (subject.found('further-rows') || subject.found('retries-burnt')) return undefined;
   const worked = takeOver !== undefined && takeOver.version.seq <= terminal.seq;
   if (worked || wasHandedOutBefore(subject.facts, terminal)) return undefined;
   const wrong =
@@ -89,6 +92,8 @@ export const redeliveredAfterDrain: Diagnose = (subject) => {
 /** A job that had ended was taken up again; those with a nearer cause are told of above. */
 export const reranFinishedJob: Diagnose = (subject) => {
   const left = endThatWasLeft(subject);
+  const reopened = valuesOf(subject, 'waiting-witness-reopened');
+  if (left === undefined && reopened !== undefined) return { state: reopened.before, incarnation: null };
   if (left === undefined || left.byLateWrite || redeliveredAfterDrain(subject) !== undefined)
     return undefined;
   if (failedAtBoot(subject) !== undefined || failedOnShutdown(subject) !== undefined) return undefined;
@@ -97,6 +102,8 @@ export const reranFinishedJob: Diagnose = (subject) => {
 
 export const wroteAfterEnd: Diagnose = (subject) => {
   if (endThatWasLeft(subject)?.byLateWrite === false) return undefined;
+  // Of two that work at once one ends it later than the other.
+  if (subject.found('older-wrote-after-newer')) return undefined;
   const changed = valuesOf(subject, 'changed-after-end');
   return changed === undefined ? undefined : { columns: changed.columns, afterMs: changed.afterMs };
 };
@@ -134,6 +141,7 @@ export const rowAndQueueDisagree: Diagnose = (subject) => {
   const now = lastSnapshotBefore(facts.snapshots);
   const over = now?.state === 'ended' || now?.state === 'gone';
   if (facts.takeOver === undefined || facts.successorDied !== undefined || !over) return undefined;
+  if (groupWaitsForTheDead(subject) !== undefined) return undefined;
   return { status: facts.versions.at(-1)?.values?.status ?? null, broker: describeBroker(now) };
 };
 

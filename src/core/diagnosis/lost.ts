@@ -9,12 +9,13 @@ import {
   type BrokerSnapshot,
 } from '../history.ts';
 import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
-import { ackedOnReceipt, isCelery, visibilityValues } from './celery.ts';
+import { ackedOnReceipt, childDeathAcked as poolDeathAcked, isCelery, visibilityValues } from './celery.ts';
 import { closedBeforeDrained, loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
-function isLost({ facts, has }: Case): boolean {
+function isLost({ facts, has, found }: Case): boolean {
+  if (found('status-not-mapped')) return false;
   if (facts.gone === undefined || !facts.inFlight || !facts.observedToEnd) return false;
   // A row that was deleted has its own cause: nobody can work on it.
   if (rowBefore(facts.versions) === null) return false;
@@ -66,6 +67,7 @@ export const poppedWithoutCopy: Diagnose = (subject) => {
 /** The broker had it until the polite stop, and no more when the worker had left. */
 export const ackedOnShutdown: Diagnose = (subject) => {
   const { facts } = subject;
+  if (isCelery(subject.history)) return undefined;
   if (!isUntouched(subject) || !facts.polite) return undefined;
   return isHeldInBroker(facts.brokerBefore) && isOver(facts.brokerAfterGone)
     ? { progress: facts.before?.progress ?? null }
@@ -75,7 +77,8 @@ export const ackedOnShutdown: Diagnose = (subject) => {
 /** The broker still had it after the old worker was gone, somebody living finished with it, and no work was done. */
 export const redeliveredButSkipped: Diagnose = (subject) => {
   const { facts } = subject;
-  if (!isUntouched(subject) || !isOver(now(subject))) return undefined;
+  if (!isUntouched(subject) || !isOver(now(subject)) || poolDeathAcked(subject) !== undefined)
+    return undefined;
   const again = findRedelivery(facts);
   const after = facts.brokerAfterGone;
   const wasThere =

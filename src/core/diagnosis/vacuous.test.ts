@@ -134,6 +134,7 @@ describe('too little can be seen', () => {
       .broker({ state: 'delayed' })
       .strike();
     expect(judge(run.gone().starts(2).picksUp(2).completed().end()).diagnoses).toEqual([
+      { id: 'status-not-mapped', values: { status: 'paused' } },
       { id: 'not-in-flight', values: { strikeAt: 'progress', status: 'paused' } },
     ]);
   });

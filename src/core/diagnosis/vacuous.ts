@@ -1,8 +1,13 @@
 /** Why a run proves nothing, and what would. */
+import { unmappedStatus } from '../history.ts';
+import type { RestartFacts } from '../restart.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
-/** A worker that drains exits as soon as its job has ended; one that is killed afterwards lives on for a while. */
-const LEFT_WITH_THE_JOB_MS = 1_000;
+/**
+ * A worker that drains exits as soon as its job has ended; one that is killed afterwards lives on for a while. Celery's
+ * parent of a pool takes 1.8 to 2.5 s.
+ */
+const LEFT_WITH_THE_JOB_MS = 3_000;
 
 export const endedBeforeRestart: Diagnose = (subject) => {
   const ended = subject.found('ended-before-strike') || subject.found('ended-by-old-worker');
@@ -33,7 +38,7 @@ export const workerNotRestarted: Diagnose = ({ found, facts }) => {
 
 /** The harness's own signal was sent, and the worker lives on. */
 export const signalSwallowed: Diagnose = ({ found, facts }) => {
-  if (!found('worker-still-there') || facts.by !== 'auto') return undefined;
+  if (!found('worker-still-there') || facts.by !== 'auto' || isOrphaned(facts)) return undefined;
   const { faults, stillThere } = facts;
   return { signal: faults[0]?.signal ?? null, pids: stillThere?.pids.join(' ') ?? '' };
 };
@@ -50,7 +55,17 @@ export const diedBeforeStrike: Diagnose = ({ found, facts, history }) => {
   };
 };
 
-export const orphanChildren: Diagnose = ({ found }) => (found('write-after-gone') ? {} : undefined);
+/** The main process has gone, and others of its tree have not. */
+function isOrphaned({ stillThere, mainPid }: RestartFacts): boolean {
+  return stillThere !== undefined && mainPid !== undefined && !stillThere.pids.includes(mainPid);
+}
+
+export const orphanChildren: Diagnose = ({ found, facts }) => {
+  if (found('worker-still-there') && facts.by === 'auto' && isOrphaned(facts)) {
+    return { pids: facts.stillThere?.pids.join(' ') ?? null };
+  }
+  return found('write-after-gone') || found('written-undelivered') ? { pids: null } : undefined;
+};
 
 export const anotherWorker: Diagnose = ({ found }) => (found('holder-not-struck') ? {} : undefined);
 
@@ -65,6 +80,17 @@ export const writersUnknown: Diagnose = ({ found, history }) => {
 /** The row shows too little to tell work from tidying up. */
 export const workNotShown: Diagnose = ({ found }) =>
   found('ended-without-work-shown') || found('only-touched') ? {} : undefined;
+
+/** Whether the files were done cannot be told from the row. */
+export const effectsUnknown: Diagnose = ({ found }) => (found('ended-too-soon') ? {} : undefined);
+
+/** The table has a word that no mapping knows: until it does, an end may look like work, and work like nothing. */
+export const statusNotMapped: Diagnose = ({ found, facts }) => {
+  if (!found('status-not-mapped') && !found('ended-before-strike') && !found('not-in-flight'))
+    return undefined;
+  const status = facts.changes.map(({ values }) => unmappedStatus(values)).find((word) => word !== undefined);
+  return status === undefined ? undefined : { status };
+};
 
 export const holdHurt: Diagnose = ({ found }) =>
   found('hold-hurt') || found('hold-broken') ? {} : undefined;

@@ -86,7 +86,14 @@ class AmqpBroker implements CeleryBroker {
 
   async look(): Promise<BrokerLook> {
     const { ready } = await this.#counts();
-    return { place: ready > 0 ? 'ready' : 'nowhere', etaMs: null, deliveredAtMs: null, messages: null };
+    return {
+      place: ready > 0 ? 'ready' : 'nowhere',
+      etaMs: null,
+      deliveredAtMs: null,
+      messages: null,
+      retries: null,
+      further: null,
+    };
   }
 
   /**

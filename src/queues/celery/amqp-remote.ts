@@ -35,7 +35,8 @@ export class AmqpRemote implements RemoteControl {
     const expected = destination?.length ?? (await this.#expected());
     const answers = new Map<string, unknown>();
     // A question to an exchange that is not there would close the channel; without it there is no worker.
-    if (expected === 0 || !(await this.#hasWorkers())) return answers;
+    if (expected === 0 || !(await this.#hasWorkers()))
+      return { byHost: answers, complete: expected === 0, replies: 0 };
     const { channel, oid } = await (this.#line ??= this.#open());
     const ticket = randomUUID();
     try {
@@ -59,7 +60,7 @@ export class AmqpRemote implements RemoteControl {
           headers: { clock: 1, expires: (Date.now() + limitMs) / 1000 },
         });
       });
-      return answers;
+      return { byHost: answers, complete: answers.size >= expected, replies: answers.size };
     } finally {
       this.#asked.delete(ticket);
     }

@@ -14,6 +14,16 @@ export interface BrokerLook {
   /** When it was delivered; `null`: not told. */
   readonly deliveredAtMs: number | null;
   readonly messages: number | null;
+  /** How often the task has put itself back, as the message tells; `null`: not told. */
+  readonly retries: number | null;
+  /** What the task has sent on (a group, a chord, a chain) and the broker still has; `null`: nothing, or not told. */
+  readonly further: FurtherMessages | null;
+}
+
+export interface FurtherMessages {
+  readonly count: number;
+  /** When the first of them was delivered; `null`: one of them waits. */
+  readonly deliveredAtMs: number | null;
 }
 
 export interface Consumer extends Connection {

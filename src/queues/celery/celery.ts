@@ -12,7 +12,7 @@ import type {
   SubmitOutcome,
 } from '../queue.ts';
 import type { Sent } from '../reference.ts';
-import type { BrokerLook, CeleryBroker } from './broker.ts';
+import type { BrokerLook, CeleryBroker, FurtherMessages } from './broker.ts';
 import { consumersOf, type ConsumerView } from './consumers.ts';
 import { checkWorkers } from './worker-checks.ts';
 import { taskMessage } from './message.ts';
@@ -32,6 +32,8 @@ import { consumes, Team } from './team.ts';
 
 /** Between a worker's pop and its note in `unacked` a message is nowhere; so it is looked for twice. */
 const TRANSIT_MS = 25;
+/** How long a message may be on its way to a worker that was never heard by remote control. */
+const UNHEARD_TRANSIT_MS = 2_000;
 
 /**
  * Connects lazily, and anew where the connection was lost.
@@ -62,8 +64,12 @@ class CeleryQueue implements Queue {
   readonly #consumers: ConsumerView;
   /** By message id. */
   readonly #sent = new Map<string, Sent>();
-  /** Messages that were seen in the broker. */
-  readonly #seen = new Set<string>();
+  /** Where each message was last seen in the broker, or known to have been put. */
+  readonly #seen = new Map<string, 'ready' | 'unacknowledged'>();
+  /** Messages that a worker has said to have acknowledged: whatever is ready later is not them. */
+  readonly #acknowledged = new Set<string>();
+  /** Since when a message that was seen is in none of the broker's places. */
+  readonly #nowhereSinceMs = new Map<string, number>();
 
   constructor(settings: QueueSettings, context: QueueContext, broker: CeleryBroker) {
     this.#broker = broker;
@@ -96,7 +102,7 @@ class CeleryQueue implements Queue {
     const call = readTaskCall(payload);
     this.#sent.set(messageId, { task, payload: [call.args, call.kwargs] });
     const outcome = await this.#broker.submit(taskMessage(messageId, task, call, Date.now()));
-    this.#seen.add(messageId);
+    this.#seen.set(messageId, 'ready');
     return outcome;
   }
 
@@ -108,7 +114,8 @@ class CeleryQueue implements Queue {
     const holder = answer.held;
     const nowMs = this.#clock.now();
     const unacknowledged = await this.#unacknowledged(look, nowMs);
-    const { state, due } = await this.#stateOf(look, answer, unacknowledged, nowMs);
+    const { state, due: own } = await this.#stateOf(message, look, answer, unacknowledged, nowMs);
+    const due = state === 'gone' && look.further !== null ? await this.#dueOf(look.further, nowMs) : own;
     return {
       state,
       owner: state === 'gone' ? null : (holder?.host ?? null),
@@ -118,7 +125,7 @@ class CeleryQueue implements Queue {
       stalls: null,
       failedReason: null,
       messages: look.messages,
-      facts: this.#facts(message, holder),
+      facts: { ...this.#facts(message, look, holder), ...(await this.#connected(look)) },
     };
   }
 
@@ -129,8 +136,10 @@ class CeleryQueue implements Queue {
     const look = await this.#look(message);
     const nowMs = this.#clock.now();
     const unacknowledged = await this.#unacknowledged(look, nowMs);
-    if (unacknowledged !== null)
-      return estimateUnacknowledged(unacknowledged, nowMs, this.#team.visibilityTimeoutMs.told);
+    const deliveredAtMs = state === 'gone' ? (look.further?.deliveredAtMs ?? null) : null;
+    const held = deliveredAtMs === null ? unacknowledged : await this.#deliveredAt(deliveredAtMs);
+    if (held !== null) return estimateUnacknowledged(held, nowMs, this.#team.visibilityTimeoutMs.told);
+    if (look.further !== null) return estimateWaiting();
     if (state === 'waiting') return estimateWaiting();
     return state === 'active' || state === 'delayed' ? estimateByConnection() : estimateGone();
   }
@@ -138,6 +147,7 @@ class CeleryQueue implements Queue {
   async purge(message: MessageRef): Promise<void> {
     await this.#broker.purge(message);
     this.#seen.delete(message.messageId);
+    this.#nowhereSinceMs.delete(message.messageId);
   }
 
   absentKeys(): Promise<readonly string[]> {
@@ -161,33 +171,49 @@ class CeleryQueue implements Queue {
   async #look(message: MessageRef): Promise<BrokerLook> {
     const sent = this.#sent.get(message.messageId);
     const look = await this.#broker.look(message, sent);
-    if (look.place !== 'nowhere') {
-      this.#seen.add(message.messageId);
-      return look;
+    if (look.place === 'nowhere' && this.#seen.has(message.messageId)) {
+      await pause(TRANSIT_MS);
+      return this.#noted(message, await this.#broker.look(message, sent));
     }
-    if (!this.#seen.has(message.messageId)) return look;
-    await pause(TRANSIT_MS);
-    const again = await this.#broker.look(message, sent);
-    if (again.place === 'nowhere') this.#seen.delete(message.messageId);
-    return again;
+    return this.#noted(message, look);
+  }
+
+  #noted({ messageId }: MessageRef, look: BrokerLook): BrokerLook {
+    if (look.place === 'nowhere') {
+      if (!this.#nowhereSinceMs.has(messageId)) this.#nowhereSinceMs.set(messageId, this.#clock.now());
+    } else {
+      this.#seen.set(messageId, look.place);
+      this.#nowhereSinceMs.delete(messageId);
+    }
+    return look;
   }
 
   async #unacknowledged(look: BrokerLook, nowMs: number): Promise<Unacknowledged | null> {
-    if (look.place !== 'unacknowledged') return null;
+    return look.place === 'unacknowledged' ? this.#deliveredAt(look.deliveredAtMs ?? nowMs) : null;
+  }
+
+  async #deliveredAt(deliveredAtMs: number): Promise<Unacknowledged> {
     const connections = (await this.#broker.connections()) ?? [];
     return {
-      deliveredAtMs: look.deliveredAtMs ?? nowMs,
+      deliveredAtMs,
       visibilityTimeoutMs: this.#team.visibilityTimeoutMs.ms,
       workersSinceMs: connections.map(({ sinceMs }) => sinceMs),
     };
   }
 
+  /** When the job goes on that has been split into further messages: when the next of them is handed out. */
+  async #dueOf({ deliveredAtMs }: FurtherMessages, nowMs: number): Promise<Due> {
+    return deliveredAtMs === null ? { kind: 'now' } : dueOf(await this.#deliveredAt(deliveredAtMs), nowMs);
+  }
+
   async #stateOf(
+    message: MessageRef,
     look: BrokerLook,
-    { held: holder, answered }: HolderAnswer,
+    answer: HolderAnswer,
     unacknowledged: Unacknowledged | null,
     nowMs: number,
   ): Promise<Pick<BrokerState, 'state' | 'due'>> {
+    const { held: holder } = answer;
     const etaMs = look.etaMs ?? (holder?.etaEpochMs == null ? null : holder.etaEpochMs - Date.now() + nowMs);
     const later = etaMs !== null && etaMs > nowMs;
     const atEta: Due = { kind: 'at', atMs: etaMs ?? nowMs };
@@ -201,18 +227,60 @@ class CeleryQueue implements Queue {
       state: 'waiting',
       due: later ? atEta : { kind: 'now' },
     };
-    if (this.#broker.showsUnacknowledged) return look.place === 'ready' ? waiting : GONE;
-    if (holder?.acknowledged === true) return GONE;
+    if (this.#broker.showsUnacknowledged) {
+      if (look.place === 'ready') return waiting;
+      return (await this.#isGone(message, answer)) ? GONE : UNKNOWN;
+    }
+    if (holder?.acknowledged === true) this.#acknowledged.add(message.messageId);
+    else if (holder !== null) this.#acknowledged.delete(message.messageId);
+    if (this.#acknowledged.has(message.messageId)) return GONE;
     if (holder?.state === 'scheduled') return { state: 'delayed', due: atEta };
     if (holder !== null) {
       return { state: holder.state === 'active' ? 'active' : 'waiting', due: { kind: 'now' } };
     }
     // Nobody has it who answers. It waits or is gone only if there is nobody else.
-    if (!(await this.#consumers.isComplete(answered))) return { state: 'unknown', due: { kind: 'unknown' } };
-    return look.place === 'ready' ? waiting : GONE;
+    if (!(await this.#consumers.isComplete(answer.answered))) return UNKNOWN;
+    if (look.place === 'ready') return waiting;
+    // It may have been handed to one that answered before it had read it.
+    await pause(TRANSIT_MS);
+    const again = await this.#team.holderNow(message.messageId);
+    const nobody = again.held === null && (await this.#consumers.isComplete(again.answered));
+    return nobody && (await this.#broker.look(message, undefined)).place === 'nowhere' ? GONE : UNKNOWN;
   }
 
-  #facts(message: MessageRef, holder: HeldTask | null): QueueFacts {
+  /**
+   * A message that is in none of Redis's places: acknowledged, or popped by a worker that has not noted it yet. On a
+   * busy machine, or with a worker that is frozen, that takes as long as it takes; so all that could have popped it
+   * have to say that they do not have it. One that hears no remote control (it is switched off) has had the time.
+   */
+  async #isGone(message: MessageRef, answer: HolderAnswer): Promise<boolean> {
+    const { messageId } = message;
+    // From `unacked` it goes by its acknowledgement alone.
+    if (this.#seen.get(messageId) !== 'ready') return true;
+    if (answer.held !== null) return answer.held.acknowledged;
+    const connected = await this.#broker.connections();
+    if (connected?.length !== 0) {
+      const nowhereMs = this.#clock.now() - (this.#nowhereSinceMs.get(messageId) ?? this.#clock.now());
+      const deaf = connected === null || answer.replies < connected.length;
+      const over = nowhereMs >= UNHEARD_TRANSIT_MS;
+      if (this.#team.isKnown && !answer.complete) return false;
+      if ((deaf || !this.#team.isKnown) && !over) return false;
+      // One that answered may have read it a moment after.
+      await pause(TRANSIT_MS);
+      if ((await this.#broker.look(message, this.#sent.get(messageId))).place !== 'nowhere') return false;
+    }
+    this.#seen.delete(messageId);
+    return true;
+  }
+
+  /** On Redis a message that was delivered comes back by a worker alone: its own, or another that looks for such. */
+  async #connected({ place }: BrokerLook): Promise<QueueFacts> {
+    if (!this.#broker.showsUnacknowledged || place !== 'ready') return {};
+    const connected = await this.#broker.connections();
+    return connected === null ? {} : { workersConnected: connected.length };
+  }
+
+  #facts(message: MessageRef, look: BrokerLook, holder: HeldTask | null): QueueFacts {
     const task = this.#sent.get(message.messageId)?.task ?? this.#task;
     return {
       ...this.#team.factsOf(task),
@@ -222,6 +290,8 @@ class CeleryQueue implements Queue {
             visibilityTimeoutTold: this.#team.visibilityTimeoutMs.told,
           }
         : {}),
+      ...(look.retries === null ? {} : { retries: look.retries }),
+      ...(look.further === null ? {} : { further: look.further.count }),
       ...(holder === null
         ? {}
         : { heldBy: holder.host, heldAs: holder.state, acknowledged: holder.acknowledged }),
@@ -229,7 +299,11 @@ class CeleryQueue implements Queue {
   }
 }
 
-const NOBODY_ASKED: HolderAnswer = { held: null, answered: [] };
+const NOBODY_ASKED: HolderAnswer = { held: null, answered: [], complete: false, replies: 0 };
+const UNKNOWN = { state: 'unknown', due: { kind: 'unknown' } } as const satisfies Pick<
+  BrokerState,
+  'state' | 'due'
+>;
 
 const GONE = { state: 'gone', due: { kind: 'never' } } as const satisfies Pick<BrokerState, 'state' | 'due'>;
 

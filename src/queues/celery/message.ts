@@ -108,6 +108,8 @@ export interface StoredMessage {
   readonly id: string;
   readonly task: string;
   readonly parentId: string | null;
+  /** The task that all of this began with; its own id where it is that one. */
+  readonly rootId: string | null;
   readonly retries: number;
   /** ISO 8601; `null`: at once. */
   readonly eta: string | null;
@@ -122,7 +124,7 @@ export function readStoredMessage(text: string): StoredMessage | null {
   const envelope = asRecord(parsed(text));
   const headers = asRecord(envelope?.['headers']);
   const properties = asRecord(envelope?.['properties']);
-  const { id, task, parent_id: parentId, retries, eta } = headers ?? {};
+  const { id, task, parent_id: parentId, root_id: rootId, retries, eta } = headers ?? {};
   if (typeof id !== 'string' || typeof task !== 'string') return null;
   const info = asRecord(properties?.['delivery_info']);
   const tag = properties?.['delivery_tag'];
@@ -130,6 +132,7 @@ export function readStoredMessage(text: string): StoredMessage | null {
     id,
     task,
     parentId: typeof parentId === 'string' ? parentId : null,
+    rootId: typeof rootId === 'string' ? rootId : null,
     retries: typeof retries === 'number' ? retries : 0,
     eta: typeof eta === 'string' ? eta : null,
     deliveryTag: typeof tag === 'string' ? tag : '',

@@ -8,7 +8,7 @@ import { isClientListForbidden, readClientList } from '../redis/client-list.ts';
 import { connectError, isNotSent, RedisConnection } from '../redis/connection.ts';
 import { pingRedis } from '../redis/ping.ts';
 import { refersTo, type Sent } from '../reference.ts';
-import type { BrokerLook, CeleryBroker, Consumer } from './broker.ts';
+import type { BrokerLook, CeleryBroker, Consumer, FurtherMessages } from './broker.ts';
 import { taskEnvelope, type TaskMessage } from './message.ts';
 import { databaseOf, redisKeys, type RedisKeys } from './redis-keys.ts';
 import { lookRedis, type FoundMessage, type RedisReading } from './redis-look.ts';
@@ -103,6 +103,8 @@ class RedisBroker implements CeleryBroker {
       etaMs: Number.isNaN(eta) ? null : Math.round(eta + at),
       deliveredAtMs: current?.deliveredEpochMs == null ? null : current.deliveredEpochMs + at,
       messages: count(reading, message, sent),
+      retries: current?.message.retries ?? null,
+      further: furtherOf(reading, message, at),
     };
   }
 
@@ -192,4 +194,16 @@ function count(
       refersTo(message.call, job, payload),
   );
   return complete || others.length > 0 ? own + others.length : null;
+}
+
+/** @param at from epoch ms to `atMs` of the run */
+function furtherOf({ found }: RedisReading, { messageId }: MessageRef, at: number): FurtherMessages | null {
+  const further = found.filter(
+    ({ message: { id, parentId, rootId } }) =>
+      id !== messageId && (parentId === messageId || rootId === messageId),
+  );
+  if (further.length === 0) return null;
+  const delivered = further.map(({ deliveredEpochMs }) => deliveredEpochMs).filter((time) => time !== null);
+  const waits = delivered.length < further.length;
+  return { count: further.length, deliveredAtMs: waits ? null : Math.min(...delivered) + at };
 }

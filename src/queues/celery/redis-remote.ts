@@ -11,7 +11,8 @@ const REPLY_EXCHANGE = 'reply.celery.pidbox';
 
 interface Asked {
   readonly answers: Map<string, unknown>;
-  expected: number;
+  /** Two workers may have one name, and answer twice. */
+  replies: number;
 }
 
 export class RedisRemote implements RemoteControl {
@@ -30,7 +31,7 @@ export class RedisRemote implements RemoteControl {
   async ask(question: Question, limitMs: number, destination?: readonly string[]): Promise<Answers> {
     const client = await this.#client();
     const ticket = randomUUID();
-    const asked: Asked = { answers: new Map(), expected: destination?.length ?? 0 };
+    const asked: Asked = { answers: new Map(), replies: 0 };
     this.#asked.set(ticket, asked);
     try {
       // Before the question: a worker drops an answer that is bound to nothing.
@@ -43,12 +44,12 @@ export class RedisRemote implements RemoteControl {
         destination,
       );
       const hearing = await client.publish(this.#keys.controlChannel, this.#wrapped(body, limitMs));
-      asked.expected = Math.min(hearing, destination?.length ?? hearing);
+      const expected = Math.min(hearing, destination?.length ?? hearing);
       const deadline = performance.now() + limitMs;
-      while (asked.answers.size < asked.expected && performance.now() < deadline) {
+      while (asked.replies < expected && performance.now() < deadline) {
         if (!(await this.#takeAnswer(client))) await pause(ANSWER_INTERVAL_MS);
       }
-      return asked.answers;
+      return { byHost: asked.answers, complete: asked.replies >= expected, replies: asked.replies };
     } finally {
       this.#asked.delete(ticket);
     }
@@ -81,9 +82,11 @@ export class RedisRemote implements RemoteControl {
     const ticket = asRecord(message?.['headers'])?.['ticket'];
     const body = message?.['body'];
     if (typeof ticket !== 'string' || typeof body !== 'string') return true;
+    const asked = this.#asked.get(ticket);
+    if (asked === undefined) return true;
+    asked.replies += 1;
     const answers = asRecord(parsed(Buffer.from(body, 'base64').toString()));
-    for (const [host, answer] of Object.entries(answers ?? {}))
-      this.#asked.get(ticket)?.answers.set(host, answer);
+    for (const [host, answer] of Object.entries(answers ?? {})) asked.answers.set(host, answer);
     return true;
   }
 }

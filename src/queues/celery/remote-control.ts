@@ -12,8 +12,14 @@ export interface Question {
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
-/** Answers by the worker's node name, e.g. `celery@host`. */
-export type Answers = ReadonlyMap<string, unknown>;
+export interface Answers {
+  /** By the worker's node name, e.g. `celery@host`. Two workers of one name overwrite each other here. */
+  readonly byHost: ReadonlyMap<string, unknown>;
+  /** All that can hear the question have answered it: whom nobody has named is with nobody that can be asked. */
+  readonly complete: boolean;
+  /** How many answered. */
+  readonly replies: number;
+}
 
 /** The way to the workers on one broker. */
 export interface RemoteControl {
@@ -50,10 +56,10 @@ export interface WorkerFacts {
   readonly pool: string | null;
   /** `null`: not told. */
   readonly queues: readonly string[] | null;
-  /** By the task's name. */
-  readonly tasks: ReadonlyMap<string, TaskFacts>;
-  /** kombu's `visibility_timeout`; `null`: not set, so its default. */
-  readonly visibilityTimeoutMs: number | null;
+  /** By the task's name; `null`: not told. */
+  readonly tasks: ReadonlyMap<string, TaskFacts> | null;
+  /** kombu's `visibility_timeout`; `default`: it is not set; `null`: not told. */
+  readonly visibilityTimeoutMs: number | 'default' | null;
 }
 
 export interface TaskFacts {
@@ -63,7 +69,10 @@ export interface TaskFacts {
 
 const ITEMS = ['acks_late', 'reject_on_worker_lost'];
 
-/** @returns the facts of every worker that answered within the time, by its node name */
+/**
+ * @returns the facts of every worker that answered within the time, by its node name. One that is busy may have
+ * answered some of the questions: what it has not told is `null`.
+ */
 export async function askForFacts(
   remote: RemoteControl,
   limitMs: number,
@@ -78,17 +87,34 @@ export async function askForFacts(
     ask('conf'),
   ]);
   return new Map(
-    [...stats].map(([host, answer]) => [
+    [...stats.byHost].map(([host, answer]) => [
       host,
       {
         host,
         ...readStats(answer),
-        queues: readQueues(queues.get(host)),
-        tasks: readTasks(registered.get(host)),
-        visibilityTimeoutMs: readVisibilityTimeout(conf.get(host)),
+        queues: readQueues(queues.byHost.get(host)),
+        tasks: readTasks(registered.byHost.get(host)),
+        visibilityTimeoutMs: readVisibilityTimeout(conf.byHost.get(host)),
       },
     ]),
   );
+}
+
+/** Whether a worker has answered all of it. */
+export function isToldWhole({ queues, tasks, visibilityTimeoutMs }: WorkerFacts): boolean {
+  return queues !== null && tasks !== null && visibilityTimeoutMs !== null;
+}
+
+/** What one worker has told at two times: a question that it did not answer again takes nothing back. */
+export function mergeFacts(before: WorkerFacts | undefined, now: WorkerFacts): WorkerFacts {
+  if (before === undefined || before.pid !== now.pid) return now;
+  return {
+    ...now,
+    pool: now.pool ?? before.pool,
+    queues: now.queues ?? before.queues,
+    tasks: now.tasks ?? before.tasks,
+    visibilityTimeoutMs: now.visibilityTimeoutMs ?? before.visibilityTimeoutMs,
+  };
 }
 
 function readStats(answer: unknown): Pick<WorkerFacts, 'pid' | 'pool'> {
@@ -115,8 +141,9 @@ function readQueues(answer: unknown): readonly string[] | null {
 }
 
 /** Entries are `name [acks_late=True reject_on_worker_lost=False]`; an attribute that is None is left out. */
-function readTasks(answer: unknown): ReadonlyMap<string, TaskFacts> {
-  const entries: readonly unknown[] = Array.isArray(answer) ? answer : [];
+function readTasks(answer: unknown): ReadonlyMap<string, TaskFacts> | null {
+  if (!Array.isArray(answer)) return null;
+  const entries: readonly unknown[] = answer;
   return new Map(
     entries
       .filter((entry) => typeof entry === 'string')
@@ -139,12 +166,13 @@ function readBoolean(text: string | undefined): boolean | null {
   return text === 'False' ? false : null;
 }
 
-function readVisibilityTimeout(answer: unknown): number | null {
+function readVisibilityTimeout(answer: unknown): WorkerFacts['visibilityTimeoutMs'] {
+  if (asRecord(answer) === undefined) return null;
   const options = asRecord(asRecord(answer)?.['broker_transport_options']);
   const seconds = Number(options?.['visibility_timeout']);
   return options?.['visibility_timeout'] !== undefined && Number.isFinite(seconds)
     ? Math.round(seconds * 1000)
-    : null;
+    : 'default';
 }
 
 /** A task in the hands of a worker: `reserved` is fetched and not begun, `scheduled` has its time to wait for. */
@@ -162,18 +190,22 @@ export interface HeldTask {
 export interface HolderAnswer {
   readonly held: HeldTask | null;
   readonly answered: readonly string[];
+  /** All that can hear remote control have answered. */
+  readonly complete: boolean;
+  readonly replies: number;
 }
 
 /** Asks all workers for the task. One that is running it comes before one that has only fetched it. */
 export async function findHolder(remote: RemoteControl, id: string, limitMs: number): Promise<HolderAnswer> {
   const answers = await remote.ask({ method: 'query_task', arguments: { ids: [id] } }, limitMs);
-  const answered = [...answers.keys()];
-  const holders = [...answers].flatMap(([host, answer]) => readHeld(host, asRecord(answer)?.[id]));
+  const answered = [...answers.byHost.keys()];
+  const holders = [...answers.byHost].flatMap(([host, answer]) => readHeld(host, asRecord(answer)?.[id]));
   const held = holders.find(({ state }) => state === 'active') ?? holders[0];
-  if (held !== undefined || answered.length === 0) return { held: held ?? null, answered };
+  const { complete, replies } = answers;
+  if (held !== undefined || answered.length === 0) return { held: held ?? null, answered, complete, replies };
   const scheduled = await remote.ask({ method: 'scheduled', arguments: {} }, limitMs);
-  const [waiting] = [...scheduled].flatMap(([host, answer]) => readScheduled(host, answer, id));
-  return { held: waiting ?? null, answered };
+  const [waiting] = [...scheduled.byHost].flatMap(([host, answer]) => readScheduled(host, answer, id));
+  return { held: waiting ?? null, answered, complete: complete && scheduled.complete, replies };
 }
 
 function readScheduled(host: string, answer: unknown, id: string): readonly HeldTask[] {

@@ -6,6 +6,8 @@ import { DEFAULT_VISIBILITY_TIMEOUT_MS } from './recovery.ts';
 import {
   askForFacts,
   findHolder,
+  isToldWhole,
+  mergeFacts,
   type HolderAnswer,
   type RemoteControl,
   type WorkerFacts,
@@ -18,7 +20,7 @@ const LEARN_LIMIT_MS = 500;
 /** A holder is asked for no more often than this. */
 const HOLDER_FRESH_MS = 150;
 const SILENT_FRESH_MS = 1_000;
-const NOBODY: HolderAnswer = { held: null, answered: [] };
+const NO_ANSWER: HolderAnswer = { held: null, answered: [], complete: false, replies: 0 };
 
 export class Team {
   readonly #remote: RemoteControl;
@@ -31,33 +33,40 @@ export class Team {
   }
 
   /**
-   * Asks who is there, until so many (of those that consume a queue) have answered or the time is over.
-   * @returns those that answered
+   * Asks who is there, until so many (of those that consume a queue) have answered all of it or the time is over.
+   * @returns those that answered, with all that they have ever told
    */
   async learn(wanted: number, queueName?: string): Promise<readonly WorkerFacts[]> {
     const deadline = performance.now() + LEARN_LIMIT_MS;
-    let answered: ReadonlyMap<string, WorkerFacts> = new Map();
+    let answered: readonly WorkerFacts[] = [];
     do {
-      answered = await askForFacts(this.#remote, ANSWER_LIMIT_MS).catch(() => new Map<string, WorkerFacts>());
-      for (const [host, facts] of answered) this.#facts.set(host, facts);
-      const counted = [...answered.values()].filter(
-        (facts) => queueName === undefined || consumes(facts, queueName),
+      const asked = await askForFacts(this.#remote, ANSWER_LIMIT_MS).catch(
+        () => new Map<string, WorkerFacts>(),
       );
-      if (counted.length >= wanted) break;
+      answered = [...asked.values()].map((facts) => mergeFacts(this.#facts.get(facts.host), facts));
+      for (const facts of answered) this.#facts.set(facts.host, facts);
+      const counted = answered.filter((facts) => queueName === undefined || consumes(facts, queueName));
+      if (counted.length >= wanted && counted.every(isToldWhole)) break;
       await pause(20);
     } while (performance.now() < deadline);
-    return [...answered.values()];
+    return answered;
   }
 
   /** Who has the task, of those that answer: a solo worker answers when it has nothing to do. */
   holder(id: string): Promise<HolderAnswer> {
     const before = this.#holder;
     if (before?.id === id && performance.now() < before.freshUntilMs) return before.answer;
-    const answer = findHolder(this.#remote, id, ANSWER_LIMIT_MS).catch(() => NOBODY);
+    const answer = findHolder(this.#remote, id, ANSWER_LIMIT_MS).catch(() => NO_ANSWER);
     const asked = { id, answer, freshUntilMs: performance.now() + HOLDER_FRESH_MS };
     this.#holder = asked;
     void this.#slowDown(asked);
     return answer;
+  }
+
+  /** As `holder`, never by an answer that was given before. */
+  holderNow(id: string): Promise<HolderAnswer> {
+    this.#holder = null;
+    return this.holder(id);
   }
 
   /** Questions to a worker that is busy pile up with it. */
@@ -83,21 +92,23 @@ export class Team {
 
   get visibilityTimeoutMs(): { readonly ms: number; readonly told: boolean } {
     const told = [...this.#facts.values()].findLast((facts) => facts.visibilityTimeoutMs !== null);
-    return told?.visibilityTimeoutMs == null
-      ? { ms: DEFAULT_VISIBILITY_TIMEOUT_MS, told: this.#facts.size > 0 }
-      : { ms: told.visibilityTimeoutMs, told: true };
+    const timeout = told?.visibilityTimeoutMs;
+    return typeof timeout === 'number'
+      ? { ms: timeout, told: true }
+      : { ms: DEFAULT_VISIBILITY_TIMEOUT_MS, told: timeout === 'default' };
   }
 
   /** What the workers have said of the task. */
   factsOf(task: string): QueueFacts {
     const workers = [...this.#facts.values()];
-    const told = workers.findLast(({ tasks }) => tasks.has(task));
-    const taskFacts = told?.tasks.get(task);
+    const told = workers.findLast(({ tasks }) => tasks?.has(task) === true);
+    const taskFacts = told?.tasks?.get(task);
+    const allTold = workers.length > 0 && workers.every(({ tasks }) => tasks !== null);
     const queues = [...new Set(workers.flatMap((facts) => facts.queues ?? []))];
     const pool = (told ?? workers.at(-1))?.pool;
     return {
       ...(pool == null ? {} : { pool }),
-      ...(workers.length === 0 ? {} : { registered: told !== undefined }),
+      ...(told !== undefined || allTold ? { registered: told !== undefined } : {}),
       ...(queues.length === 0 ? {} : { workerQueues: queues.join(', ') }),
       ...(taskFacts?.acksLate == null ? {} : { acksLate: taskFacts.acksLate }),
       ...(taskFacts?.rejectOnWorkerLost == null ? {} : { rejectOnWorkerLost: taskFacts.rejectOnWorkerLost }),

@@ -3,7 +3,7 @@ import { environmentError } from '../../core/errors.ts';
 import type { QueueCheck } from '../queue.ts';
 import type { WorkerFacts } from './remote-control.ts';
 
-/** @throws UserError `task-not-registered` where all that answer do not know the task: its message would be dropped */
+/** @throws UserError `task-not-registered` where all have told their tasks and none knows it: its message would be dropped */
 export function checkWorkers(workers: readonly WorkerFacts[], task: string): readonly QueueCheck[] {
   if (workers.length === 0) {
     return [
@@ -16,22 +16,26 @@ export function checkWorkers(workers: readonly WorkerFacts[], task: string): rea
       },
     ];
   }
-  const knowing = workers.filter(({ tasks }) => tasks.has(task));
-  if (knowing.length === 0) throw notRegistered(workers, task);
+  const knowing = workers.filter(({ tasks }) => tasks?.has(task) === true);
+  const silent = workers.filter(({ tasks }) => tasks === null);
+  if (knowing.length === 0 && silent.length === 0) throw notRegistered(workers, task);
   return [
     ...knowing.map((facts) => ok(facts, task)),
+    ...silent.map(({ host }) => warning(`${host} consumes the queue and did not tell its tasks in time`)),
     ...workers
-      .filter((facts) => !knowing.includes(facts))
-      .map(({ host }): QueueCheck => ({
-        check: 'workers',
-        status: 'warning',
-        text: `${host} consumes the queue too and does not know the task ${task}: it would drop it`,
-      })),
+      .filter((facts) => !knowing.includes(facts) && !silent.includes(facts))
+      .map(({ host }) =>
+        warning(`${host} consumes the queue too and does not know the task ${task}: it would drop it`),
+      ),
   ];
 }
 
+function warning(text: string): QueueCheck {
+  return { check: 'workers', status: 'warning', text };
+}
+
 function ok({ host, pool, tasks }: WorkerFacts, task: string): QueueCheck {
-  const { acksLate, rejectOnWorkerLost } = tasks.get(task) ?? {};
+  const { acksLate, rejectOnWorkerLost } = tasks?.get(task) ?? {};
   const settings = [
     pool ?? 'a pool it does not name',
     `acks_late ${onOrOff(acksLate)}`,
@@ -49,7 +53,7 @@ function onOrOff(value: boolean | null | undefined): string {
 }
 
 function notRegistered(workers: readonly WorkerFacts[], task: string): Error {
-  const known = [...new Set(workers.flatMap(({ tasks }) => [...tasks.keys()]))].sort();
+  const known = [...new Set(workers.flatMap(({ tasks }) => [...(tasks?.keys() ?? [])]))].sort();
   const hosts = workers.map(({ host }) => host).join(', ');
   return environmentError(
     'task-not-registered',

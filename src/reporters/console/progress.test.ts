@@ -59,6 +59,11 @@ function struck(): RunBuilder {
     .ready(2);
 }
 
+test('a status that no mapping knows is said once', () => {
+  const run = struck().row({ status: 'resumed' }, 2).row({ status: 'resumed', progress: 40 }, 2);
+  expect(textOf(run.events).match(/the status "resumed" is in none of jobs.statuses/g)).toHaveLength(1);
+});
+
 describe('a run', () => {
   const run = struck().wait(400).picksUp(2).progress(40).completed();
   run.end();

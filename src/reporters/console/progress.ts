@@ -2,7 +2,8 @@
  * The console view of a run as it happens: events in, lines out. It keeps only what the next line needs (which label
  * was printed last, when the restart began), so that a saved journal prints the same text as the run itself did.
  */
-import type { Event, Step, TargetSummary } from '../../core/event.ts';
+import type { Event, EventOf, Step, TargetSummary } from '../../core/event.ts';
+import { unmappedStatus } from '../../core/history.ts';
 import { describeDuration } from '../durations.ts';
 import { entry, LABEL_WIDTH, wrapHard, type Mark, type Palette } from './layout.ts';
 import {
@@ -47,6 +48,8 @@ interface State {
   struckAtMs: number | null;
   readonly started: Map<number, { readonly atMs: number; readonly pid: number | null }>;
   readonly monitor: MonitorState;
+  /** Statuses whose meaning is not configured, as far as that was said. */
+  readonly unmapped: Set<string>;
 }
 
 export function progressView(options: ProgressOptions): ProgressView {
@@ -58,6 +61,7 @@ export function progressView(options: ProgressOptions): ProgressView {
     struckAtMs: null,
     started: new Map(),
     monitor: newMonitorState(),
+    unmapped: new Set(),
   };
   return { add: (event) => linesOf(event, state, options), waiting: () => state.waiting };
 }
@@ -72,7 +76,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
 
   switch (event.kind) {
     case 'run:started':
-      return [...title(event.scenario, event.target, options), ''];
+      return [...titleLines(event.scenario, event.target, options), ''];
     case 'step:started':
       // The results are another text's; what is still seen while they are made belongs to the monitor.
       if (event.step !== 'results') state.step = event.step;
@@ -170,7 +174,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'operator:refuted':
       return say('bad', event.reason);
     case 'row:version':
-      return rowLines(event, state.monitor, say);
+      return [...unmappedLines(event, state, say), ...rowLines(event, state.monitor, say)];
     case 'broker:snapshot': {
       if (event.role === 'subject' && state.step === 'monitor')
         state.waiting = waitingFor(state.monitor, event);
@@ -233,10 +237,18 @@ function labelled(state: State, lines: readonly string[]): readonly string[] {
   return [`${label.padEnd(LABEL_WIDTH)}${head}`, ...rest];
 }
 
-function title(
+function unmappedLines({ values }: EventOf<'row:version'>, state: State, say: Say): readonly string[] {
+  const status = unmappedStatus(values);
+  if (status === undefined || state.unmapped.has(status)) return [];
+  state.unmapped.add(status);
+  return say('doubt', `the status ${JSON.stringify(status)} is in none of jobs.statuses`);
+}
+
+/** What is verified, as the first line of a run and of its report. */
+export function titleLines(
   scenario: string,
   target: TargetSummary,
-  { palette, width }: ProgressOptions,
+  { palette, width }: Pick<ProgressOptions, 'palette' | 'width'>,
 ): readonly string[] {
   const indent = ' '.repeat('verify-restart  '.length);
   const [head = '', ...rest] = wrapHard(

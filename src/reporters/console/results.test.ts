@@ -5,10 +5,7 @@ import { PLAIN } from './layout.ts';
 import { renderResults, type ResultsOptions } from './results.ts';
 
 function linesOf(run: RunBuilder, options: Partial<ResultsOptions> = {}): readonly string[] {
-  const repeatCommand = 'npx verify-restart --auto-restart';
-  return renderResults(judge(run.end()), { palette: PLAIN, width: 80, repeatCommand, ...options }).split(
-    '\n',
-  );
+  return renderResults(judge(run.end()), { palette: PLAIN, width: 80, ...options }).split('\n');
 }
 
 describe('verified', () => {
@@ -44,9 +41,21 @@ describe('verified', () => {
   });
 
   test('the verdict alone, where it is asked for', () => {
-    expect(linesOf(handedOver(), { verdictOnly: true })[0]).toBe(
+    expect(linesOf(handedOver(), { verdictOnly: true })).toEqual([
       ' VERIFIED  the job survived the restart of its worker',
-    );
+      '',
+    ]);
+  });
+
+  test('one of several scenarios and runs is named, and those are not called unexercised', () => {
+    const lines = linesOf(handedOver(), {
+      verdictOnly: true,
+      label: 'crash, run 2 of 3',
+      alsoExercised: ['crash', 'graceful', 'graceful-group', 'deploy'],
+    });
+    expect(lines).toEqual([' VERIFIED  crash, run 2 of 3: the job survived the restart of its worker', '']);
+    const all = ['crash', 'graceful', 'graceful-group', 'deploy'];
+    expect(linesOf(handedOver(), { alsoExercised: all }).join('\n')).not.toContain('not exercised');
   });
 
   test('a drain is not sold as a hand-over', () => {
@@ -158,7 +167,7 @@ test.each([80, 60, 50])('keeps within %d columns, but for what is to be copied',
     restarted().picksUp(2).failed('x'.repeat(200)),
   ];
   for (const run of runs) {
-    const lines = linesOf(run, { width, repeatCommand: 'npx verify-restart' });
+    const lines = linesOf(run, { width });
     const tooLong = lines.filter((line) => line.length > width && line.trim().includes(' '));
     expect(tooLong.filter((line) => !/x{50}|journal/.test(line))).toEqual([]);
   }

@@ -13,9 +13,11 @@ import { LABEL_WIDTH, markOf, wrap, wrapHard, type Mark, type Palette } from './
 export interface ResultsOptions {
   readonly palette: Palette;
   readonly width: number;
-  /** The command that repeats the run, secrets left out. */
-  readonly repeatCommand: string;
-  /** Leaves the criteria out. */
+  /** Several scenarios or runs are told one after the other: the verdict's line names which it was. */
+  readonly label?: string;
+  /** Scenarios that were run besides this one. */
+  readonly alsoExercised?: readonly string[];
+  /** Leaves the criteria out, and of a pass all but the verdict itself. */
   readonly verdictOnly?: boolean;
   /** Tells all the evidence of what passed, too. */
   readonly verbose?: boolean;
@@ -122,10 +124,11 @@ function headLines(
   colour: (text: string) => string,
   verdict: string,
   said: string,
-  { palette, width }: ResultsOptions,
+  { palette, width, label }: ResultsOptions,
 ): readonly string[] {
   const indent = ' '.repeat(verdict.length + 3);
-  const [head = '', ...rest] = wrap(said, width - indent.length);
+  const text = label === undefined ? said : `${label}: ${said}`;
+  const [head = '', ...rest] = wrap(text, width - indent.length);
   return [` ${colour(palette.strong(verdict))}  ${head}`, ...rest.map((line) => `${indent}${line}`)];
 }
 
@@ -138,18 +141,26 @@ function passedLines(report: Report, options: ResultsOptions): readonly string[]
   const { recoveryMs, totalMs } = report.timings;
   const times = `${describeDuration(totalMs)}${recoveryMs === null ? '' : `, of which recovery ${describeDuration(recoveryMs)}`}`;
   const indent = ' '.repeat(11);
-  const others = Object.keys(SCENARIOS).filter((name) => name !== report.scenario);
+  const exercised = [report.scenario, ...(options.alsoExercised ?? [])];
+  const others = Object.keys(SCENARIOS).filter((name) => !exercised.includes(name));
   const missing = [
     ...(report.outcome === 'drained' ? ['the redelivery of an unfinished job'] : []),
     ...others,
   ];
+  const head = headLines(palette.good, 'VERIFIED', said, options);
+  if (options.verdictOnly === true) return head;
   return [
-    ...headLines(palette.good, 'VERIFIED', said, options),
+    ...head,
     `${indent}${times}`,
-    ...wrap(`not exercised: ${missing.join(', ')} (--scenario all)`, width - indent.length).map(
-      (line) => `${indent}${palette.faint(line)}`,
+    ...notExercised(missing, others).flatMap((text) =>
+      wrap(text, width - indent.length).map((line) => `${indent}${palette.faint(line)}`),
     ),
   ];
+}
+
+function notExercised(missing: readonly string[], others: readonly string[]): readonly string[] {
+  if (missing.length === 0) return [];
+  return [`not exercised: ${missing.join(', ')}${others.length === 0 ? '' : ' (--scenario all)'}`];
 }
 
 /** The criteria that made the verdict; of an inconclusive run the restart first, since the others follow from it. */
@@ -163,7 +174,7 @@ function decisive(report: Report, status: CriterionStatus): readonly JudgedCrite
 
 function causeLines(
   report: Report,
-  { palette, width, repeatCommand }: ResultsOptions,
+  { palette, width }: ResultsOptions,
   status: 'failed' | 'inconclusive',
 ): readonly string[] {
   const lines: string[] = [];
@@ -187,6 +198,6 @@ function causeLines(
   }
   lines.push('');
   put('journal', report.journal);
-  put('repeat', repeatCommand);
+  if (report.command !== null) put('repeat', report.command);
   return lines;
 }

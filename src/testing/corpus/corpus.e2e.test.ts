@@ -9,7 +9,7 @@ import { inLanes } from './lanes.ts';
 import { isCorrect, type CorpusRow } from './row.ts';
 import { ROWS } from './rows.ts';
 import { makeTemplates, runRow, type RowResult } from './run-row.ts';
-import { TARGETS } from './targets.ts';
+import { isHere } from './targets.ts';
 
 const QUICK = [
   'table reference',
@@ -25,9 +25,7 @@ const QUICK = [
 const LANES = 2;
 
 // Where there is no Redis, servers.ts says so loudly.
-const quickRows = ROWS.filter(
-  (row) => QUICK.includes(cellOf(row)) && (REDIS_SERVER !== null || !TARGETS[row.target].needsRedis),
-);
+const quickRows = ROWS.filter((row) => QUICK.includes(cellOf(row)) && isHere(row.target));
 let results: readonly RowResult[];
 
 function cellOf({ target, name }: CorpusRow): string {

@@ -9,6 +9,7 @@ type Family = CorpusTarget['family'];
 const FAMILIES: Readonly<Record<Family, string>> = {
   table: 'a job table that is its own queue',
   bullmq: 'BullMQ',
+  celery: 'Celery',
 };
 
 /** @param results one for each row and each way to observe */

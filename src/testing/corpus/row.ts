@@ -5,13 +5,13 @@ import type { DiagnosisId } from '../../core/diagnosis/index.ts';
 import type { Verdict } from '../../core/verdict.ts';
 
 /** What the workers of a kind need around them. `targets.ts` has one for each kind. */
-export type TargetKind = 'table' | 'bullmq-redis' | 'bullmq-postgres';
+export type TargetKind = 'table' | 'bullmq-redis' | 'bullmq-postgres' | 'celery-redis' | 'celery-rabbitmq';
 
 export interface CorpusRow {
   /** The row's name in the matrix; with the target it is unique. */
   readonly name: string;
   readonly target: TargetKind;
-  /** The worker's script in `fixtures/`, without its ending. */
+  /** The worker's script or module in `fixtures/`, without its ending. */
   readonly worker: string;
   /** A built-in one, or one that `config` makes. */
   readonly scenario: string;
@@ -38,5 +38,5 @@ export interface Expectation {
 
 /** A correct worker: nothing of what it does may be called a failure. */
 export function isCorrect(row: CorpusRow): boolean {
-  return !row.worker.startsWith('broken-workers/');
+  return !/^broken-workers\/|\/broken\//.test(row.worker);
 }

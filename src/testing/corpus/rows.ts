@@ -4,6 +4,7 @@ import { BULLMQ_CORRECT_ROWS } from './bullmq-correct-rows.ts';
 import { BULLMQ_ENDED_ROWS } from './bullmq-ended-rows.ts';
 import { BULLMQ_LOST_ROWS } from './bullmq-lost-rows.ts';
 import { BULLMQ_TWICE_ROWS } from './bullmq-twice-rows.ts';
+import { CELERY_ROWS } from './celery-rows.ts';
 import type { CorpusRow } from './row.ts';
 import { TABLE_ROWS } from './table-rows.ts';
 
@@ -14,4 +15,5 @@ export const ROWS: readonly CorpusRow[] = [
   ...BULLMQ_ENDED_ROWS,
   ...BULLMQ_TWICE_ROWS,
   ...BULLMQ_ACCOUNTS_ROWS,
+  ...CELERY_ROWS,
 ];

@@ -47,6 +47,7 @@ export interface CorpusPlace {
   readonly server: TestPostgres;
   /** `null`: none is here, and rows that need one cannot run. */
   readonly redis: TestServer | null;
+  readonly rabbitmq?: TestServer | null;
   readonly outputDir: string;
   /** `trigger` if absent. */
   readonly observe?: Observed;
@@ -58,6 +59,9 @@ export interface CorpusPlace {
   readonly beside?: (databaseUrl: string) => Promise<AsyncDisposable>;
 }
 
+/** Runs so far: a server has 16 databases, and the first is BullMQ's. */
+let redisDatabases = 0;
+
 export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowResult> {
   const startedMs = performance.now();
   const observed = place.observe ?? 'trigger';
@@ -68,7 +72,14 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
   try {
     if (row.setup !== undefined) await administer(url, row.setup);
     const ways = place.ways?.(database) ?? { harness: url, worker: url };
-    const own: RunPlace = { queueName: database, redisUrl: place.redis?.url ?? '' };
+    redisDatabases += 1;
+    const own: RunPlace = {
+      queueName: database,
+      redisUrl: place.redis?.url ?? '',
+      redisDatabase: 1 + (redisDatabases % 15),
+      rabbitmqUrl: place.rabbitmq?.url ?? '',
+      outputDir: place.outputDir,
+    };
     const settings = await loadSettings({
       flags: {},
       env: {},
@@ -134,7 +145,8 @@ async function withClient(url: string, use: (client: Client) => Promise<unknown>
 function configOf(row: CorpusRow, place: RunPlace, ways: Ways): UserConfig {
   const target = TARGETS[row.target];
   const flags = [...target.flags(place), ...(row.flags ?? [])].join(' ');
-  const command = `exec '${process.execPath}' '${builtWorker(row.worker)}' ${flags}`;
+  const command =
+    target.command?.(row.worker, flags) ?? `exec '${process.execPath}' '${builtWorker(row.worker)}' ${flags}`;
   return mergeConfigs(SHARED, target.config(place), row.config ?? {}, {
     scenario: row.scenario,
     strikeAt: row.strikeAt,

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { runMigrations } from 'bullmq';
 import type { Client } from 'pg';
 import type { UserConfig } from '../../config/define-config.ts';
+import { HAS_RABBITMQ } from '../rabbitmq.ts';
+import { REDIS_SERVER } from '../servers.ts';
+import { celery, CELERY_HERE } from './celery-target.ts';
 import type { TargetKind } from './row.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -13,19 +16,26 @@ export interface RunPlace {
   readonly queueName: string;
   /** Empty where the target needs none. */
   readonly redisUrl: string;
+  /** The number of a Redis database that no other run uses at the same time. */
+  readonly redisDatabase: number;
+  readonly rabbitmqUrl: string;
+  readonly outputDir: string;
 }
 
 export interface CorpusTarget {
   /** The column of the matrix. */
   readonly title: string;
   /** Targets of one family share their workers: what they were found guilty of stands side by side. */
-  readonly family: 'table' | 'bullmq';
+  readonly family: 'table' | 'bullmq' | 'celery';
   readonly needsRedis: boolean;
+  readonly needsRabbitmq?: boolean;
   /** Fills the template database that every run gets a copy of. */
   readonly fill: (client: Client) => Promise<unknown>;
   /** Flags of every worker of the target. */
   readonly flags: (place: RunPlace) => readonly string[];
   readonly config: (place: RunPlace) => UserConfig;
+  /** The shell command of a worker; a built script that Node runs, if absent. */
+  readonly command?: (worker: string, flags: string) => string;
 }
 
 export const TARGETS: Readonly<Record<TargetKind, CorpusTarget>> = {
@@ -67,6 +77,8 @@ export const TARGETS: Readonly<Record<TargetKind, CorpusTarget>> = {
       await runMigrations(client);
     },
   },
+  'celery-redis': celery('redis'),
+  'celery-rabbitmq': celery('rabbitmq'),
 };
 
 function bullmq(backend: 'redis' | 'postgres'): Pick<CorpusTarget, 'family' | 'flags' | 'config'> {
@@ -91,6 +103,14 @@ function bullmq(backend: 'redis' | 'postgres'): Pick<CorpusTarget, 'family' | 'f
 
 function schemaOf(service: string): Promise<string> {
   return readFile(join(ROOT, 'fixtures', service, 'schema.sql'), 'utf8');
+}
+
+/** Whether this machine has what the workers of a target need. */
+export function isHere(target: TargetKind): boolean {
+  const { family, needsRedis, needsRabbitmq } = TARGETS[target];
+  if (needsRedis && REDIS_SERVER === null) return false;
+  if (needsRabbitmq === true && !HAS_RABBITMQ) return false;
+  return family !== 'celery' || CELERY_HERE;
 }
 
 /** The built worker of a row. */
