@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly pooled?: boolean;
   /** Whether the workers' connections carry the name that the harness gave them. */
   readonly named?: boolean;
+  /** `bullmq` if absent. */
+  readonly queue?: string;
   /** Whether there is a broker that can be asked. */
   readonly broker?: boolean;
   readonly levels?: Readonly<Record<string, CriterionLevel>>;
@@ -82,7 +84,7 @@ export class RunBuilder {
       restartBy,
       target: {
         table: 'public.jobs',
-        queue: 'bullmq',
+        queue: options.queue ?? 'bullmq',
         backend: 'redis',
         queueName: 'extraction',
         task: 'extract_bulk',
