@@ -113,8 +113,7 @@ export function restartFacts(history: History): RestartFacts {
   const begun = by === 'operator' ? earlier(first(history, 'operator:asked'), gone) : faults[0];
   const before = begun === undefined ? undefined : rowBefore(versions, begun.seq);
   const brokerBefore = begun === undefined ? undefined : lastSnapshotBefore(snapshots, begun.seq);
-  const brokerAfterGone =
-    gone === undefined ? undefined : snapshots.find((snapshot) => snapshot.seq > gone.seq);
+  const brokerAfterGone = gone === undefined ? undefined : firstLookAfter(history, snapshots, gone);
   // Where the harness alone starts workers, nobody has taken the job between the two looks but the struck one.
   const heldByStruck = by === 'auto' ? (brokerAfterGone ?? brokerBefore) : brokerBefore;
   const terminal = changes.find((version) => version.values !== null && isTerminal(version.values.state));
@@ -185,6 +184,18 @@ export function restartFacts(history: History): RestartFacts {
       last(history, 'run:aborted') === undefined &&
       history.of('observer:checked').every((event) => event.job !== job || event.complete),
   };
+}
+
+/** A look that tells nothing (it was begun before, or nobody answered) gives way to one that does, as long as nobody else has come. */
+function firstLookAfter(
+  history: History,
+  snapshots: readonly BrokerSnapshot[],
+  gone: EventOf<'worker:gone'>,
+): BrokerSnapshot | undefined {
+  const nextSeq =
+    history.of('worker:started').find(({ seq }) => seq > gone.seq)?.seq ?? Number.POSITIVE_INFINITY;
+  const looks = snapshots.filter(({ seq }) => seq > gone.seq);
+  return looks.find(({ seq, state }) => seq < nextSeq && state !== 'unknown') ?? looks[0];
 }
 
 /** A person's worker may go before they were asked: then that was the beginning. */
