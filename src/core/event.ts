@@ -246,6 +246,13 @@ export type EventBody =
       /** The write waited for the harness's own hold and was let through by its release. */
       readonly artefactOfHold?: boolean;
     }
+  /** A row that is not in the job table any more was found in the archive: that is where ended jobs go. */
+  | {
+      readonly kind: 'row:archived';
+      readonly job: string;
+      readonly role: JobRole;
+      readonly values: RowValues;
+    }
   /** A row that the harness did not make carries the job's id or files: a duplicate or a child. */
   | {
       readonly kind: 'row:stranger';

@@ -62,6 +62,8 @@ export interface RestartFacts {
   readonly mainPid: number | undefined;
   /** The first worker that was there after the struck one. */
   readonly successor: EventOf<'worker:ready'> | EventOf<'worker:started'> | undefined;
+  /** The harness started a worker after the struck one, it lives, and it never became ready as the struck one did. */
+  readonly successorNotReady: EventOf<'worker:started'> | undefined;
   /** The last worker that was started has ended by itself: nobody is left to work. */
   readonly successorDied: EventOf<'worker:exited'> | undefined;
   /** The row as last seen before the restart began, and as first read after the worker had gone. */
@@ -140,6 +142,7 @@ export function restartFacts(history: History): RestartFacts {
     stillThere: last(history, 'worker:still-there'),
     mainPid: history.of('worker:processes').find((event) => event.incarnation === struck)?.mainPid,
     successor: successorOf(history, struck),
+    successorNotReady: neverReady(history, struck),
     successorDied: endedSuccessor(history, struck),
     before,
     afterGone:
@@ -179,6 +182,21 @@ function successorOf(history: History, struck: number): RestartFacts['successor'
     history.of('worker:ready').find((event) => event.incarnation > struck) ??
     history.of('worker:started').find((event) => event.incarnation > struck && event.by !== 'auto')
   );
+}
+
+function neverReady(history: History, struck: number): EventOf<'worker:started'> | undefined {
+  const ready = history.of('worker:ready');
+  if (ready.some(({ incarnation }) => incarnation > struck)) return undefined;
+  if (!ready.some(({ incarnation }) => incarnation === struck)) return undefined;
+  const exited = history.of('worker:exited');
+  return history
+    .of('worker:started')
+    .find(
+      (event) =>
+        event.by === 'auto' &&
+        event.incarnation > struck &&
+        !exited.some(({ incarnation, expected }) => incarnation === event.incarnation && !expected),
+    );
 }
 
 function endedSuccessor(history: History, struck: number): EventOf<'worker:exited'> | undefined {

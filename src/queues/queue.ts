@@ -95,6 +95,8 @@ export interface RecoveryEstimate {
   readonly atMostMs: number | null;
   /** What it rests on, a sentence: "the dead worker's lock ends in 0.9 s, stalled jobs are looked for every 0.5 s". */
   readonly because: string;
+  /** It rests on a default of the library: nothing in the queue bears witness that anybody looks for jobs of the dead. */
+  readonly guessed?: boolean;
 }
 
 /** Turns times of the outside world into `atMs` of the run. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory } from '../history.ts';
-import type { Event } from '../event.ts';
+import type { Event, RowValues } from '../event.ts';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { findingOf, judgedAs, notPassed } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'job-persisted');
@@ -65,6 +65,46 @@ describe('passed', () => {
   test('deleted and inserted again by one transaction: nobody ever saw it away', () => {
     const run = restarted().deletes(2, 'one').row({ status: 'pending' }, 2, 'one').picksUp(2).completed();
     expect(seen(run)).toBe('passed row-in-every-observation');
+  });
+});
+
+describe('moved to the archive', () => {
+  /** As the row was last seen, with what it became on its way. */
+  const archived = (run: RunBuilder, became: Partial<RowValues>): RunBuilder => {
+    const there = run.events.findLast((event) => event.kind === 'row:version' && event.values !== null);
+    if (there?.kind !== 'row:version' || there.values === null) throw new Error('there was no row');
+    return run.event({
+      kind: 'row:archived',
+      job: 'job-1',
+      role: 'subject',
+      values: { ...there.values, ...became, digest: 'archived' },
+    });
+  };
+  const COMPLETED = {
+    status: 'completed',
+    state: 'completed',
+    completedAt: '2026-01-31T12:00:09+00:00',
+  } as const;
+  const moved = (): RunBuilder => restarted().picksUp(2).progress(100).deletes(2).acks();
+
+  test('by the statement that ends the job: then its end is what lies there', () => {
+    const history = archived(moved().reads(), COMPLETED).end();
+    expect(notPassed(history)).toEqual(notPassed(handedOver().end()));
+  });
+
+  test('a row that is away and comes back before it is moved was away', () => {
+    const run = restarted()
+      .deletes(2)
+      .row({ status: 'pending', progress: 20 }, 2)
+      .picksUp(2)
+      .progress(100)
+      .deletes(2);
+    expect(seen(archived(run.acks(), COMPLETED))).toBe('failed row-gone');
+  });
+
+  test('a row that is not there either is lost, and one that lies there unfinished has not ended', () => {
+    expect(seen(moved())).toBe('failed row-gone');
+    expect(judgedAs(archived(moved(), {}).end(), 'reached-terminal')).toMatch(/^failed/);
   });
 });
 

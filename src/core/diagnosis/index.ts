@@ -23,7 +23,7 @@ export const DIAGNOSES = {
   'grace-shorter-than-drain': claims.graceShorterThanDrain,
   'loaded-at-boot-only': claims.loadedAtBootOnly,
   'acked-before-done': lost.ackedBeforeDone,
-  'child-death-acked': celery.childDeathAcked,
+  'child-death-acked': either(celery.childDeathAcked, lost.childDeathAcked),
   'acked-on-shutdown': either(celery.ackedOnShutdown, claims.completedOnShutdown, lost.ackedOnShutdown),
   'lost-in-shutdown-window': either(
     celery.putBackAndSwallowed,

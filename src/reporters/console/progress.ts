@@ -202,6 +202,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
       );
     case 'observer:checked':
     case 'clock:measured':
+    case 'row:archived':
     case 'row:stranger':
     case 'rows:counted':
     case 'rows:not-counted':

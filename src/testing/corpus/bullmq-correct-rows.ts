@@ -32,6 +32,13 @@ const LOCAL_TIME = `
     alter last_retry_at type timestamp, alter updated_at type timestamp;
   do $$ begin execute format('alter database %I set timezone to %L', current_database(), 'America/New_York'); end $$;`;
 
+/** Ended jobs go to another table, and their effects outlive their row. */
+const ARCHIVE = {
+  setup: `create table pybase.extraction_jobs_archive (like pybase.extraction_jobs including defaults);
+    alter table pybase.extracted_documents drop constraint extracted_documents_job_id_fkey`,
+  config: { jobs: { archive: 'pybase.extraction_jobs_archive' } },
+} as const;
+
 export const BULLMQ_CORRECT_ROWS: readonly CorpusRow[] = [
   correctBullmq(REFERENCE, 'claim token, fenced writes, effects and marks in one statement', {
     name: 'reference',
@@ -124,6 +131,14 @@ export const BULLMQ_CORRECT_ROWS: readonly CorpusRow[] = [
     name: 'removes-ended missing files',
     ...MISSING,
   }),
+  correctBullmq(style('archives-ended'), 'a job that ends is moved to the archive', ARCHIVE),
+  correctBullmq(style('archives-ended'), 'the same, where all files fail', {
+    name: 'archives-ended missing files',
+    setup: ARCHIVE.setup,
+    strikeAt: MISSING.strikeAt,
+    config: { ...MISSING.config, ...ARCHIVE.config },
+  }),
+  correctBullmq(style('archives-later'), 'a janitor moves what has ended to the archive', ARCHIVE),
   correctBullmq(style('follow-up'), 'sends a message for tomorrow with the end of the job'),
   correctBullmq(REFERENCE, 'columns without a zone on a server in New York', {
     name: 'reference local time',

@@ -38,6 +38,12 @@ const SHARED: UserConfig = {
   retries: { baseDelay: '100ms' },
 };
 
+/** By which URL the harness comes to the database, and by which the worker. */
+export interface Ways {
+  readonly harness: string;
+  readonly worker: string;
+}
+
 export interface CorpusPlace {
   readonly server: TestPostgres;
   /** `null`: none is here, and rows that need one cannot run. */
@@ -50,6 +56,8 @@ export interface CorpusPlace {
   readonly disarmed?: boolean;
   /** Who restarts the worker where the row's configuration has `autoRestart` off. */
   readonly operator?: Operator;
+  /** The ways to a database that is called so, where they are not the server's own. */
+  readonly ways?: (database: string) => Ways;
   /** Something that goes on beside the run, with the database that it is about. */
   readonly beside?: (databaseUrl: string) => Promise<AsyncDisposable>;
 }
@@ -67,6 +75,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
   try {
     if (row.setup !== undefined) await administer(url, row.setup);
     redisDatabases += 1;
+    const ways = place.ways?.(database) ?? { harness: url, worker: url };
     const own: RunPlace = {
       queueName: database,
       redisUrl: place.redis?.url ?? '',
@@ -79,7 +88,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
       env: {},
       cwd: process.cwd(),
       isTTY: place.operator !== undefined,
-      demo: mergeConfigs(configOf(row, own, url), { outputDir: place.outputDir, observe: observed }),
+      demo: mergeConfigs(configOf(row, own, ways), { outputDir: place.outputDir, observe: observed }),
     });
     const events: Event[] = [];
     neighbour = await place.beside?.(url);
@@ -137,7 +146,7 @@ async function withClient(url: string, use: (client: Client) => Promise<unknown>
   }
 }
 
-function configOf(row: CorpusRow, place: RunPlace, url: string): UserConfig {
+function configOf(row: CorpusRow, place: RunPlace, ways: Ways): UserConfig {
   const target = TARGETS[row.target];
   const flags = [...target.flags(place), ...(row.flags ?? [])].join(' ');
   const command =
@@ -145,7 +154,7 @@ function configOf(row: CorpusRow, place: RunPlace, url: string): UserConfig {
   return mergeConfigs(SHARED, target.config(place), row.config ?? {}, {
     scenario: row.scenario,
     strikeAt: row.strikeAt,
-    database: { url },
-    worker: { command, env: { DATABASE_URL: url } },
+    database: { url: ways.harness },
+    worker: { command, env: { DATABASE_URL: ways.worker } },
   });
 }
