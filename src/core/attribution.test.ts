@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
+import { statusesOf } from '../testing/judged.ts';
 import {
   areConnectionsUnseen,
   attributeWrites,
@@ -42,6 +43,18 @@ describe('the name that the harness gave', () => {
 
   test('where workers carry it, a new connection without it is no worker of ours', () => {
     expect(lastWriter(restarted().picksUp('somebody'))).toBe('nobody');
+  });
+
+  test('… nor is one that was there before the strike: a person at a prompt, who writes later', () => {
+    const run = restarted().picksUp(2).cancelled('psql');
+    const before = (event: Event): Event =>
+      event.kind === 'row:version' && event.writer?.applicationName === 'psql'
+        ? { ...event, writer: { ...event.writer, backendStartMs: Date.parse('2026-01-31T12:00:00Z') } }
+        : event;
+    const history = createHistory(run.end().events.map(before));
+    const cancelled = history.of('row:version').findLast(({ source }) => source !== 'read');
+    expect(cancelled === undefined ? undefined : attributeWrites(history)(cancelled)).toBeNull();
+    expect(statusesOf(history)).toMatchObject({ 'single-writer': 'skipped', 'same-outcome': 'inconclusive' });
   });
 
   test('a worker may have further connections without it', () => {

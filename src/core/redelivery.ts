@@ -23,9 +23,10 @@ export function findRedelivery(facts: RestartFacts): BrokerSnapshot | undefined 
 
 /**
  * Whether by the broker's count the job had been handed out again when this was written: the look that comes next
- * tells, unless it comes late.
+ * tells, unless it comes late. A worker that is not ready has been handed nothing.
  */
 export function wasHandedOutBefore(facts: RestartFacts, version: RowVersion): boolean {
+  if (facts.isBeforeReady(version)) return false;
   const next = firstSnapshotAfter(facts.snapshots, version.seq);
   return next !== undefined && isRedelivered(facts, next) === true;
 }

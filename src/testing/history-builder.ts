@@ -489,7 +489,9 @@ function nothing(): BrokerState {
 /** What a worker holds is handed out at the next boot of one; what was acknowledged never comes back. */
 function dueOnCelery({ state, due }: BrokerState): BrokerState['due'] {
   if (state === 'active') return { kind: 'next-boot' };
-  return state === 'gone' || state === 'ended' ? { kind: 'never' } : due;
+  const over = state === 'gone' || state === 'ended';
+  // A due time stands for what the task has sent on.
+  return over && due.kind !== 'at' ? { kind: 'never' } : due;
 }
 
 function stateOf(status: string): JobState {

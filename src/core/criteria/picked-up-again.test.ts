@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'picked-up-again');
@@ -169,6 +169,26 @@ describe('inconclusive', () => {
     ['now', { kind: 'now' }],
   ] as const)('… but not where it was due %s', (_name, due) => {
     expect(seen(restarted().broker({ due }).timesOut())).toBe('failed nobody-picked-up');
+  });
+
+  test('a worker ended it before it was ready, and the redelivery came so soon that no look lies in between', () => {
+    const starting = (): RunBuilder => inFlight().strike().gone().starts(2);
+    const handedOut = (run: RunBuilder): RunBuilder => run.delivered(2).broker({ state: 'ended' }).ready(2);
+    const failed = handedOut(starting().row({ status: 'failed', error: 'interrupted' }, 2));
+    expect(seen(failed)).toBe('inconclusive ended-without-work-shown');
+    expect(
+      diagnosedAs(
+        handedOut(starting().row({ status: 'failed' }, 2))
+          .job('control')
+          .picksUp(2)
+          .completed()
+          .end(),
+      ),
+    ).toContain('failed-at-boot');
+    const completed = handedOut(starting().row({ status: 'completed', progress: 100 }, 2));
+    expect(seen(completed)).toBe('inconclusive ended-without-work-shown');
+    // Its claim tells that it works, whatever is said of its start.
+    expect(seen(starting().picksUp(2).ready(2).completed())).toBe('passed picked-up-by-write');
   });
 
   test('a later worker ended it without a trace of work, and the broker cannot be asked', () => {
