@@ -23,9 +23,10 @@ export function findRedelivery(facts: RestartFacts): BrokerSnapshot | undefined 
 
 /**
  * Whether by the broker's count the job had been handed out again when this was written: the look that comes next
- * tells, unless it comes late.
+ * tells, unless it comes late. A worker that is not ready has been handed nothing.
  */
 export function wasHandedOutBefore(facts: RestartFacts, version: RowVersion): boolean {
+  if (facts.isBeforeReady(version)) return false;
   const next = firstSnapshotAfter(facts.snapshots, version.seq);
   return next !== undefined && isRedelivered(facts, next) === true;
 }
@@ -44,20 +45,27 @@ function isHeldNow({ successor, gone }: RestartFacts, { seq, facts }: BrokerSnap
   return facts?.['heldBy'] !== undefined;
 }
 
-/**
- * How often the job was handed out after the restart and put back, as far as it is counted: by the broker, or by the
- * message itself.
- */
-export function timesPutBack(facts: RestartFacts, snapshot: BrokerSnapshot): number {
-  const before = facts.heldByStruck;
-  if (before === undefined || snapshot.seq < before.seq) return 0;
-  const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
-  const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);
-  return Math.max(retries, deliveries, 0);
+/** How often the job was handed out after the restart and put back untouched, and whether that is in vain. */
+export interface PutBack {
+  readonly times: number;
+  /** Once may be bad luck (a lock that had not run out yet): what goes on like this will not end by waiting. */
+  readonly inVain: boolean;
 }
 
-/** Once may be bad luck (a lock that had not run out yet): what is put back again and again is not to come by waiting. */
-export const PUT_BACK_IN_VAIN = 2;
+/** As far as it is counted: by the message itself (its own retries), or by the broker (deliveries, each put off again). */
+export function putBackUntouched(facts: RestartFacts, snapshot: BrokerSnapshot): PutBack {
+  const before = facts.heldByStruck;
+  const touched = before !== undefined && facts.changes.some(({ seq }) => seq > before.seq);
+  if (before === undefined || snapshot.seq < before.seq || touched || facts.takeOver !== undefined) {
+    return { times: 0, inVain: false };
+  }
+  const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
+  const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);
+  const times = Math.max(retries, deliveries, 0);
+  return { times, inVain: times >= PUT_BACK_IN_VAIN };
+}
+
+const PUT_BACK_IN_VAIN = 2;
 
 /**
  * When the job is yet to be handed out, if at the end of the history that lies beyond the time that was waited.
@@ -70,13 +78,12 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
     return undefined;
   }
   if (facts.successorNotReady !== undefined) return undefined;
-  if (facts.takeOver === undefined && timesPutBack(facts, snapshot) >= PUT_BACK_IN_VAIN) {
-    return isPutOffForLonger(history, facts, snapshot)
-      ? describeDue(snapshot.due, lastAtMs(history))
-      : undefined;
+  const endMs = history.events.at(-1)?.atMs ?? 0;
+  const limitMs =
+    history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;
+  if (putBackUntouched(facts, snapshot).inVain && !isPutOffForLonger(facts, snapshot, limitMs)) {
+    return undefined;
   }
-  const endMs = lastAtMs(history);
-  const limitMs = limitOf(history);
   const { due, lockUntilMs } = snapshot;
   switch (due.kind) {
     case 'next-boot':
@@ -96,21 +103,10 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
 }
 
 /** The last time it was put off, the new worker named a time that lies further away than was waited since it first came. */
-function isPutOffForLonger(history: History, facts: RestartFacts, snapshot: BrokerSnapshot): boolean {
+function isPutOffForLonger(facts: RestartFacts, snapshot: BrokerSnapshot, limitMs: number): boolean {
   const first = findRedelivery(facts);
   if (snapshot.state !== 'delayed' || snapshot.due.kind !== 'at' || first === undefined) return false;
-  const limitMs = limitOf(history);
   return snapshot.due.atMs - limitMs >= limitMs - first.atMs;
-}
-
-function lastAtMs(history: History): number {
-  return history.events.at(-1)?.atMs ?? 0;
-}
-
-/** When the time for the job was over, or the history ends. */
-function limitOf(history: History): number {
-  const reached = history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal');
-  return reached?.atMs ?? lastAtMs(history);
 }
 
 /**

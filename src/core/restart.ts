@@ -87,6 +87,8 @@ export interface RestartFacts {
   readonly items: number;
   /** When this was written the broker had, as it says itself, not handed the job out again. */
   readonly isUndelivered: (version: RowVersion) => boolean;
+  /** Whoever wrote this was not ready to take jobs yet: it may come from what a worker does at its start. */
+  readonly isBeforeReady: (version: RowVersion) => boolean;
   readonly holdDoubt: Finding | undefined;
   /** `seq` of the writes of the dead that the hold had kept back. */
   readonly artefacts: ReadonlySet<number>;
@@ -111,8 +113,7 @@ export function restartFacts(history: History): RestartFacts {
   const begun = by === 'operator' ? earlier(first(history, 'operator:asked'), gone) : faults[0];
   const before = begun === undefined ? undefined : rowBefore(versions, begun.seq);
   const brokerBefore = begun === undefined ? undefined : lastSnapshotBefore(snapshots, begun.seq);
-  const brokerAfterGone =
-    gone === undefined ? undefined : snapshots.find((snapshot) => snapshot.seq > gone.seq);
+  const brokerAfterGone = gone === undefined ? undefined : firstLookAfter(history, snapshots, gone);
   // Where the harness alone starts workers, nobody has taken the job between the two looks but the struck one.
   const heldByStruck = by === 'auto' ? (brokerAfterGone ?? brokerBefore) : brokerBefore;
   const terminal = changes.find((version) => version.values !== null && isTerminal(version.values.state));
@@ -121,6 +122,11 @@ export function restartFacts(history: History): RestartFacts {
   const isUndelivered = (version: RowVersion): boolean => {
     const look = lookAfter(snapshots, version);
     return heldByStruck !== undefined && look !== undefined && isDeliveredSince(heldByStruck, look) === false;
+  };
+  const isBeforeReady = (version: RowVersion): boolean => {
+    const incarnation = attribute(version)?.incarnation;
+    const ready = history.of('worker:ready').find((event) => event.incarnation === incarnation);
+    return ready !== undefined && ready.seq > version.seq;
   };
   return {
     job,
@@ -159,9 +165,18 @@ export function restartFacts(history: History): RestartFacts {
     takeOver:
       begun === undefined
         ? undefined
-        : findTakeOver({ changes, attribute, struck, afterSeq: begun.seq, items, isUndelivered }),
+        : findTakeOver({
+            changes,
+            attribute,
+            struck,
+            afterSeq: begun.seq,
+            items,
+            isUndelivered,
+            isBeforeReady,
+          }),
     items,
     isUndelivered,
+    isBeforeReady,
     holdDoubt: doubtOfHold(history, changes),
     artefacts: artefactsOfHold(history),
     observedToEnd:
@@ -169,6 +184,18 @@ export function restartFacts(history: History): RestartFacts {
       last(history, 'run:aborted') === undefined &&
       history.of('observer:checked').every((event) => event.job !== job || event.complete),
   };
+}
+
+/** A look that tells nothing (it was begun before, or nobody answered) gives way to one that does, as long as nobody else has come. */
+function firstLookAfter(
+  history: History,
+  snapshots: readonly BrokerSnapshot[],
+  gone: EventOf<'worker:gone'>,
+): BrokerSnapshot | undefined {
+  const nextSeq =
+    history.of('worker:started').find(({ seq }) => seq > gone.seq)?.seq ?? Number.POSITIVE_INFINITY;
+  const looks = snapshots.filter(({ seq }) => seq > gone.seq);
+  return looks.find(({ seq, state }) => seq < nextSeq && state !== 'unknown') ?? looks[0];
 }
 
 /** A person's worker may go before they were asked: then that was the beginning. */

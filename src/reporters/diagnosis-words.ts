@@ -244,10 +244,10 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`it stands ${percentOf(progress)}; ${broker}`],
     fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
   }),
-  'stale-lock': ({ incarnation, ready, again }) => ({
+  'stale-lock': ({ incarnation, again, ready }) => ({
     title: 'something of the dead worker keeps every new one away',
     evidence: [
-      again !== undefined
+      again != null
         ? `worker #${incarnation ?? '?'} was handed the job ${again} times and put it back each time, without a word in the row`
         : ready === 0
           ? `worker #${incarnation} runs and does not become ready, as the old one did`

@@ -2,7 +2,7 @@
  * Runs the command line as users run it: the built program as a process of its own, in a working folder of its own,
  * with a clean environment and no terminal; and looks afterwards whether anything of it is left.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import { JOURNAL_FILE, listRuns, readJournal } from '../journal/journal.ts';
 import { killTree } from '../workers/kill-tree.ts';
 import { findMarked, workerMarker } from '../workers/marked-processes.ts';
 import { readProcesses } from '../workers/process-table.ts';
+import { descendants } from '../workers/process-tree.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -52,6 +53,11 @@ export interface WorkFolderOptions {
   /** Texts that may come out nowhere. */
   readonly secrets?: readonly string[];
 }
+
+/** Whether a program can be run in a terminal here: util-linux's `script` makes one. */
+export const HAS_TERMINAL = /util-linux/.test(
+  spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout ?? '',
+);
 
 /** At most this many lives of a worker are looked for. */
 const MOST_LIVES = 3;
@@ -124,6 +130,35 @@ export class WorkFolder implements AsyncDisposable {
         PATH: process.env['PATH'] ?? '',
         HOME: this.#top,
         TMPDIR: this.temporaryFolder,
+        ...this.#options.env,
+        ...env,
+      },
+    });
+    const call = new CliCall(child);
+    void call.ended.then(endTurn);
+    this.#calls.push(call);
+    return call;
+  }
+
+  /** As `start`, in a terminal of its own: where `HAS_TERMINAL` says that there can be one. */
+  async startInTerminal(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<CliCall> {
+    await takeTurn();
+    const words = [process.execPath, join(ROOT, 'bin/verify-restart.js'), ...args];
+    const line = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(' ');
+    const command = `stty cols 160 rows 50; exec ${line}`;
+    const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
+      cwd: this.path,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        HOME: this.#top,
+        TMPDIR: this.temporaryFolder,
+        TERM: 'xterm',
+        SHELL: '/bin/sh',
+        NO_COLOR: '1',
         ...this.#options.env,
         ...env,
       },
@@ -219,6 +254,11 @@ export class CliCall {
     return this.#child.pid ?? 0;
   }
 
+  /** Where it was started in a terminal. */
+  type(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
@@ -239,8 +279,19 @@ export class CliCall {
 
   async kill(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const below = descendants(await readProcesses(), this.pid);
     this.#child.kill('SIGKILL');
+    // In a terminal the program has a session of its own.
+    for (const { pid } of below) killQuietly(pid);
     await this.ended;
+  }
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended with its parent.
   }
 }
 

@@ -59,7 +59,7 @@ async function waitForPickUp(
   return until(run, timeoutMs - UNSEEN_AFTER_MS, 50, inBroker);
 }
 
-/** The broker has done with the message: then the retry is kept by somebody else. */
+/** The worker has done with the message: then the retry is kept by somebody else. */
 const WAITING_ELSEWHERE: readonly MessageState[] = ['ended', 'dead', 'gone'];
 /** The row is told of a retry before the broker is. A worker that has not told it by then keeps the message in hand. */
 const TOLD_BROKER_MS = 500;
@@ -104,10 +104,12 @@ async function awaitMoment(
         if (last === undefined || (last.values?.retryCount ?? 0) < 1) return undefined;
         const state = await broker.look();
         if (state === null || state.state === 'delayed') return 'waiting' as const;
+        // A wait that no broker knows of: the run is over by its message, or keeps it in hand, and the row still waits.
         if (last !== subjectChanges(run).at(-1) || !isCounted(changes)) return undefined;
-        // A wait that no broker knows of: the run is over by its message, or goes on with it, and the row still waits.
-        const over = WAITING_ELSEWHERE.includes(state.state);
-        return over || run.recorder.now() - last.atMs > TOLD_BROKER_MS ? ('waiting' as const) : undefined;
+        const elsewhere = WAITING_ELSEWHERE.includes(state.state);
+        return elsewhere || run.recorder.now() - last.atMs > TOLD_BROKER_MS
+          ? ('waiting' as const)
+          : undefined;
       });
       if (waiting !== 'waiting') return ended(run, waiting);
       return struck(run, 'failed once and waiting for its backoff');

@@ -16,18 +16,19 @@ const LOOKS_WITHIN_MS = 3_000;
 export async function monitor(run: InFlight, broker: BrokerWatch): Promise<boolean> {
   const timeout = await terminalTimeout(run);
   const startedAtMs = run.recorder.now();
+  const { terminalTimeoutMs } = run.settings;
   const over = () => {
     if (hasEnded(run, run.subject.id)) return 'ended' as const;
     return nobodyLeft(run) ? ('nobody' as const) : undefined;
   };
-  const raised = timeout.firstMs + timeout.furtherMs > run.settings.terminalTimeoutMs;
-  const brokerDone = () => (raised && hasBrokerDone(run) ? ('broker-done' as const) : undefined);
-  let seen = await waitFor(run, timeout.firstMs, () => over() ?? brokerDone());
+  const brokerDone = () => (hasBrokerDone(run) ? ('broker-done' as const) : undefined);
+  const isRaised = timeout.firstMs > terminalTimeoutMs;
+  let seen = await waitFor(run, timeout.firstMs, () => over() ?? (isRaised ? brokerDone() : undefined));
   if (seen === undefined && timeout.furtherMs > 0 && !(await isStillGuessed(run))) {
     seen = await waitFor(run, timeout.furtherMs, () => over() ?? brokerDone());
   }
   // It was raised for the broker's own time: from when nothing more is to come of the broker, the setting counts.
-  const end = seen === 'broker-done' ? await waitFor(run, run.settings.terminalTimeoutMs, over) : seen;
+  const end = seen === 'broker-done' ? await waitFor(run, terminalTimeoutMs, over) : seen;
   if (end === 'nobody') {
     await waitFor(run, NOBODY_LEFT_GRACE_MS, () => undefined);
     record(run, { kind: 'note', code: 'nobody-left', text: 'no worker is left that could take the job up' });

@@ -86,23 +86,20 @@ function waitsOf(facts: RestartFacts): readonly Wait[] {
   const found: Wait[] = [];
   // From the end, so that what comes next is known: the next pick-up, or the end of the job.
   let next: RowVersion | undefined;
-  for (let index = changes.length - 1; index > 0; index -= 1) {
-    const version = changes[index];
-    const previous = changes[index - 1];
-    if (version === undefined || previous === undefined) continue;
-    const { values } = version;
-    const before = previous.values;
-    const step = (values?.retryCount ?? 0) - (before?.retryCount ?? 0);
-    const counted = before?.retryCount != null && values?.retryCount != null && step > 0;
-    const ends = hasEnded(version);
-    const waits = counted && !ends && !isPickUp(values, before) && isOwnFailure(version, previous, facts);
+  const steps = changes.map((version, index) => ({ version, previous: changes[index - 1] }));
+  for (const { version, previous } of steps.toReversed()) {
+    const before = previous?.values;
+    const retry = version.values?.retryCount ?? 0;
+    const step = retry - (before?.retryCount ?? retry);
+    const over = hasEnded(version) || isPickUp(version.values, before);
     // A job that ended while it waited (it was cancelled, it was given up) waits for nothing any more.
-    if (waits && (next === undefined || !hasEnded(next))) {
+    const waits = step > 0 && !over && (next === undefined || !hasEnded(next));
+    if (waits && previous !== undefined && isOwnFailure(version, previous, facts)) {
       const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
       const untilSeq = next?.seq ?? Number.POSITIVE_INFINITY;
-      found.push({ retry: values.retryCount, waitedMs, step, counted: version, untilSeq });
+      found.push({ retry, waitedMs, step, counted: version, untilSeq });
     }
-    if (ends || isPickUp(values, before)) next = version;
+    if (over) next = version;
   }
   return found.toReversed();
 }
@@ -135,7 +132,9 @@ function movedByRestart(
     .filter(({ seq, state }) => seq > counted.seq && seq < untilSeq && state === 'delayed')
     .flatMap(({ seq, due }) => (due.kind === 'at' ? [{ seq, atMs: due.atMs }] : []));
   const [first] = dueTimes;
-  const inBrokerMs = Math.max(0, ...dueTimes.filter(within).map(({ atMs }) => atMs - (first?.atMs ?? atMs)));
+  const inBrokerMs = dueTimes
+    .filter(within)
+    .reduce((most, { atMs }) => Math.max(most, atMs - (first?.atMs ?? atMs)), 0);
   const movedMs = Math.max(inRowMs, inBrokerMs);
   return movedMs < NOTICEABLE_MS ? null : movedMs;
 }

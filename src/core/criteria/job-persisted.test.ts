@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { RowValues } from '../event.ts';
+import { createHistory } from '../history.ts';
+import type { Event, RowValues } from '../event.ts';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs, notPassed } from '../../testing/judged.ts';
 
@@ -17,6 +18,48 @@ describe('passed', () => {
 
   test('by polling, with what that cannot see', () => {
     expect(seen(handedOver({ source: 'poll' }))).toBe('passed row-in-every-observation observed-by-polling');
+  });
+
+  describe('a row that the service made, and that was followed only then', () => {
+    const late = (source: 'trigger' | 'poll', job = 'job-1') => {
+      const { events } = handedOver({ source }).end();
+      const followed = events.map((event) =>
+        event.kind === 'job:created' ? { ...event, job, followedLate: true } : event,
+      );
+      return createHistory(
+        job === 'job-1'
+          ? followed
+          : [...events.slice(0, -1), { ...followed.find(isCreation)!, seq: 900 }, events.at(-1)!],
+      );
+    };
+    const isCreation = (event: Event): boolean => event.kind === 'job:created';
+
+    test('says so: what was before is not seen', () => {
+      expect(judgedAs(late('trigger'), 'job-persisted')).toBe(
+        'passed row-in-every-observation followed-late',
+      );
+      expect(findingOf(late('trigger'), 'row-in-every-observation')).toMatchObject({ source: 'poll' });
+    });
+
+    test('where it is polled, that says it all', () => {
+      expect(judgedAs(late('poll'), 'job-persisted')).toBe(
+        'passed row-in-every-observation observed-by-polling',
+      );
+    });
+
+    test('of another job is none of its own', () => {
+      expect(judgedAs(late('trigger', 'job-ended'), 'job-persisted')).toBe('passed row-in-every-observation');
+    });
+  });
+
+  test('what was changed unseen in another job does not count here', () => {
+    const run = handedOver().event({
+      kind: 'observer:checked',
+      job: 'job-waiting',
+      complete: false,
+      versions: 2,
+    });
+    expect(seen(run)).toBe('passed row-in-every-observation');
   });
 
   test('deleted and inserted again by one transaction: nobody ever saw it away', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createHistory } from '../history.ts';
 import type { EventBody, Leftover } from '../event.ts';
 import { handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
@@ -81,6 +82,9 @@ describe('nothing to judge', () => {
 
   test('inconclusive: the broker does not tell', () => {
     expect(seen(ended().broker({ state: 'unknown' }))).toBe('inconclusive broker-not-asked');
+    const { events } = ended().end();
+    const unasked = events.filter(({ kind }) => kind !== 'broker:snapshot');
+    expect(judgedAs(createHistory(unasked), 'queue-drained')).toBe('inconclusive broker-not-asked');
   });
 
   test('inconclusive: the acknowledgement may still have come', () => {

@@ -6,7 +6,7 @@
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type QueueFacts } from '../event.ts';
 import { first, lastSnapshotBefore, rowBefore, type BrokerSnapshot, type History } from '../history.ts';
-import { PUT_BACK_IN_VAIN, timesPutBack } from '../redelivery.ts';
+import { putBackUntouched } from '../redelivery.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 
 export function isCelery(history: History): boolean {
@@ -53,7 +53,9 @@ export const ackedOnReceipt: Diagnose = (subject) => {
   if (before?.state !== 'processing' || strikeAt === 'retrying') return undefined;
   if (wasSplit(subject)) return undefined;
   const seen = brokerBefore?.state === 'gone';
-  const told = brokerBefore?.state === 'unknown' && toldBy(subject)['acksLate'] === false;
+  const { acksLate, pool } = toldBy(subject);
+  // The pool solo puts the acknowledgement off until the task lets it.
+  const told = brokerBefore?.state === 'unknown' && acksLate === false && pool !== 'solo';
   if (!seen && !told) return undefined;
   return { celery: 1, progress: before.progress ?? null, ...settingsOf(subject) };
 };
@@ -131,10 +133,11 @@ export const taskNotRegistered: Diagnose = (subject) => {
   return { line, task: first(subject.history, 'run:started')?.target.task ?? '' };
 };
 
-/** The retry lies in a worker's memory, and its message with the one that died. */
+/** The retry lies in a worker's memory, and its message with the one that died; or there is no message at all. */
 export const retryInMemory: Diagnose = (subject) => {
-  const { brokerBefore, before } = subject.facts;
-  if (!isCelery(subject.history) || brokerBefore?.state !== 'delayed') return undefined;
+  const { brokerBefore, before, strikeAt } = subject.facts;
+  const untold = brokerBefore?.state === 'gone' && strikeAt === 'retrying' && (before?.retryCount ?? 0) > 0;
+  if (!isCelery(subject.history) || (brokerBefore?.state !== 'delayed' && !untold)) return undefined;
   const now = brokerNow(subject);
   const row = rowBefore(subject.facts.versions);
   if (row == null || isTerminal(row.state) || now === undefined || now.state === 'waiting') return undefined;
@@ -158,8 +161,10 @@ export const putBackAgain: Diagnose = (subject) => {
   const { takeOver, gone, successor } = subject.facts;
   const lost = subject.has('picked-up-again', 'failed') || subject.has('reached-terminal', 'failed');
   if (!isCelery(subject.history) || !lost || takeOver !== undefined || gone === undefined) return undefined;
-  const again = now === undefined ? 0 : timesPutBack(subject.facts, now);
-  return again >= PUT_BACK_IN_VAIN ? { incarnation: successor?.incarnation ?? null, again } : undefined;
+  const putBack = now === undefined ? undefined : putBackUntouched(subject.facts, now);
+  return putBack?.inVain === true
+    ? { incarnation: successor?.incarnation ?? null, again: putBack.times }
+    : undefined;
 };
 
 /** For a job that is not due yet: when the visibility timeout ends, by the clock of the run's beginning. */

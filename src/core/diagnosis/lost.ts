@@ -9,7 +9,12 @@ import {
   type BrokerSnapshot,
 } from '../history.ts';
 import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
-import { ackedOnReceipt, childDeathAcked as poolDeathAcked, isCelery, visibilityValues } from './celery.ts';
+import {
+  ackedOnReceipt,
+  childDeathAcked as celeryChildDeathAcked,
+  isCelery,
+  visibilityValues,
+} from './celery.ts';
 import { closedBeforeDrained, loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
@@ -77,8 +82,7 @@ export const ackedOnShutdown: Diagnose = (subject) => {
 /** The broker still had it after the old worker was gone, somebody living finished with it, and no work was done. */
 export const redeliveredButSkipped: Diagnose = (subject) => {
   const { facts } = subject;
-  if (!isUntouched(subject) || !isOver(now(subject)) || poolDeathAcked(subject) !== undefined)
-    return undefined;
+  if (!isUntouched(subject) || !isOver(now(subject)) || isChildsDeath(subject)) return undefined;
   const again = findRedelivery(facts);
   const after = facts.brokerAfterGone;
   const wasThere =
@@ -105,9 +109,13 @@ export const childDeathAcked: Diagnose = (subject) => {
     : undefined;
 };
 
+function isChildsDeath(subject: Case): boolean {
+  return childDeathAcked(subject) !== undefined || celeryChildDeathAcked(subject) !== undefined;
+}
+
 export const brokerGaveUpRowNotTold: Diagnose = (subject) => {
   const after = now(subject);
-  if (childDeathAcked(subject) !== undefined) return undefined;
+  if (isChildsDeath(subject)) return undefined;
   if (!isLost(subject) || subject.facts.end !== undefined || after?.state !== 'dead') return undefined;
   if (closedBeforeDrained(subject) !== undefined) return undefined;
   return { reason: after.failedReason, stalls: after.stalls };

@@ -105,9 +105,12 @@ export function isToldWhole({ queues, tasks, visibilityTimeoutMs }: WorkerFacts)
   return queues !== null && tasks !== null && visibilityTimeoutMs !== null;
 }
 
-/** What one worker has told at two times: a question that it did not answer again takes nothing back. */
+/**
+ * What the workers of one name have told at two times: a question that was not answered again takes nothing back. One
+ * that was started in the place of another is taken for set as that was, until it says otherwise.
+ */
 export function mergeFacts(before: WorkerFacts | undefined, now: WorkerFacts): WorkerFacts {
-  if (before === undefined || before.pid !== now.pid) return now;
+  if (before === undefined) return now;
   return {
     ...now,
     pool: now.pool ?? before.pool,

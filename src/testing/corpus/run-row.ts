@@ -7,6 +7,7 @@ import { mergeConfigs } from '../../config/merge-configs.ts';
 import type { Event } from '../../core/event.ts';
 import { createHistory } from '../../core/history.ts';
 import type { Report } from '../../core/report.ts';
+import type { Operator } from '../../verification/context.ts';
 import { verify } from '../../verification/verify.ts';
 import type { TestPostgres, TestServer } from '../servers.ts';
 import { missesOf, type Observed } from './judge-row.ts';
@@ -53,6 +54,8 @@ export interface CorpusPlace {
   readonly observe?: Observed;
   /** Leaves the fault out. */
   readonly disarmed?: boolean;
+  /** Who restarts the worker where the row's configuration has `autoRestart` off. */
+  readonly operator?: Operator;
   /** The ways to a database that is called so, where they are not the server's own. */
   readonly ways?: (database: string) => Ways;
   /** Something that goes on beside the run, with the database that it is about. */
@@ -71,8 +74,8 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
   let neighbour: AsyncDisposable | undefined;
   try {
     if (row.setup !== undefined) await administer(url, row.setup);
-    const ways = place.ways?.(database) ?? { harness: url, worker: url };
     redisDatabases += 1;
+    const ways = place.ways?.(database) ?? { harness: url, worker: url };
     const own: RunPlace = {
       queueName: database,
       redisUrl: place.redis?.url ?? '',
@@ -84,7 +87,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
       flags: {},
       env: {},
       cwd: process.cwd(),
-      isTTY: false,
+      isTTY: place.operator !== undefined,
       demo: mergeConfigs(configOf(row, own, ways), { outputDir: place.outputDir, observe: observed }),
     });
     const events: Event[] = [];
@@ -93,6 +96,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
       toolVersion: 'corpus',
       onEvent: (event) => events.push(event),
       disarmed: place.disarmed ?? false,
+      ...(place.operator === undefined ? {} : { operator: place.operator }),
     });
     const failed = report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id);
     const diagnoses = report.diagnoses.map(({ id }) => id);
