@@ -288,3 +288,41 @@ describe('inconclusive', () => {
     expect(seen(run.timesOut())).toBe('inconclusive history-breaks-off');
   });
 });
+
+describe('whose writes count', () => {
+  const byHidden = { named: false, pooled: true, restartBy: 'operator' } as const;
+
+  test('not those of the worker that was struck, or of somebody who is no worker of the run', () => {
+    const dead = inFlight().strike().gone().starts(2).ready(2).row({ taskId: 'another' }, 1);
+    expect(seen(dead.timesOut())).not.toMatch(/^passed/);
+    const stranger = restarted().row({ taskId: 'another' }, 'somebody').delivered(2);
+    expect(seen(stranger.timesOut())).not.toMatch(/^passed/);
+  });
+
+  test('a task id that replaces another, not the first one there ever was', () => {
+    const run = (taskId: string | null): RunBuilder =>
+      inFlight({ ...byHidden, source: 'poll' })
+        .row({ taskId }, 1)
+        .strike()
+        .gone('processes', false)
+        .starts(2)
+        .row({ taskId: 'the next' }, 2);
+    const history = run('the first').timesOut().end();
+    expect(judgedAs(history, 'picked-up-again')).toBe('passed picked-up-by-task');
+    expect(findingOf(history, 'picked-up-by-task')).toMatchObject({ before: 'the first', after: 'the next' });
+    expect(seen(run(null).timesOut())).not.toContain('picked-up-by-task');
+  });
+
+  test('the time is that from the strike', () => {
+    const history = inFlight({ restartBy: 'command', source: 'poll' })
+      .strike()
+      .gone('processes', false)
+      .starts(2)
+      .delivered(2)
+      .progress(40)
+      .end();
+    const [fault] = history.of('fault:injected');
+    const write = history.of('row:version').findLast(({ source }) => source !== 'read');
+    expect(findingOf(history, 'picked-up-by-broker')).toMatchObject({ afterMs: write!.atMs - fault!.atMs });
+  });
+});
