@@ -131,6 +131,15 @@ test('docs/troubleshooting.md speaks of criteria, diagnoses and scenarios that e
   expect([...new Set(named)].filter((id) => !known.has(id))).toEqual([]);
 });
 
+test('docs/judging.md names tests that there are', () => {
+  const section = sectionOf('docs/judging.md', '## What has fooled verifiers before');
+  const rows = [...section.matchAll(/^\| (.+) \| \[.+\]\(\.\.\/(.+)\) \| `(.+)` \|$/gm)];
+  expect(rows.length).toBe(section.split('\n').filter((line) => /^\| [^|]*[a-z]/.test(line)).length - 1);
+  expect(rows.length).toBeGreaterThan(15);
+  const missing = rows.filter(([, , file = '', title = '']) => !read(file).includes(`'${title}'`));
+  expect(missing.map(([row]) => row)).toEqual([]);
+});
+
 test('docs/report.md has every kind of event', () => {
   const source = readFileSync(join(ROOT, 'src/core/event.ts'), 'utf8');
   const union = source.slice(source.indexOf('export type EventBody'), source.indexOf('export type Step '));

@@ -8,14 +8,15 @@ import { jsonReport } from '../testing/run-cli.ts';
 
 const test = plainTest.extend<{ open: OpenTarget }>({ open: targetsOfOwnSystem() });
 
-const EFFECTS = {
+const CONFIG = {
+  scenarios: { 'parent-alone': [{ stop: 'SIGKILL', reach: 'process' }, { start: true }] },
   effects: {
     sql: 'select file_path, count(*) from pybase.extracted_documents where job_id = $1 group by 1',
   },
 };
 
 async function verify(target: OwnTarget, defect: string, ...timing: readonly string[]) {
-  await target.folder.write('verify-restart.config.json', JSON.stringify(EFFECTS));
+  await target.folder.write('verify-restart.config.json', JSON.stringify(CONFIG));
   const worker = target.worker(brokenWorker(defect));
   const args = ['--auto-restart', '--worker', worker, ...timing];
   const result = await target.folder.run(target.args(...args, '--reporter', 'console,json=report.json'));
@@ -74,6 +75,16 @@ describe.concurrent('a worker that', { timeout: 90_000 }, () => {
     const counts = counted?.kind === 'effects:counted' ? counted.effects.map(({ count }) => count) : [];
     expect(counts).toHaveLength(8);
     expect(new Set(counts)).toEqual(new Set([1, 2]));
+  });
+
+  test('detached-child: a kill that reaches its parent alone is no restart', async ({ open }) => {
+    const target = await open('postgres');
+    const verdict = await verify(target, 'detached-child', ...FOUND, '--scenario', 'parent-alone');
+    expect(verdict).toMatchObject({ exitCode: 4, failed: [], diagnosis: 'orphan-children' });
+    // Whoever runs a worker starts it again when its main process has gone.
+    const started = (await target.folder.events()).filter(({ kind }) => kind === 'worker:started');
+    expect(started).toHaveLength(2);
+    expect(await target.left()).toEqual([]);
   });
 
   test('detached-child: the strike reaches a child with a session of its own', async ({ open }) => {

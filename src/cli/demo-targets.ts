@@ -1,8 +1,13 @@
 /** What the demo can verify: the bundled targets, each with its worker's command and what it is said to be. */
+import { BROKEN_BULLMQ } from '../../fixtures/broken-workers/defects/bullmq.ts';
+import { BROKEN_CELERY } from '../../fixtures/broken-workers/defects/celery.ts';
+import type { BrokenWorker } from '../../fixtures/broken-workers/defects/defect.ts';
 import type { UserConfig } from '../config/define-config.ts';
 import { suggestion } from '../config/choice.ts';
+import { mergeConfigs } from '../config/merge-configs.ts';
 import { environmentError, usageError } from '../core/errors.ts';
 import { findCeleryPython, PYTHON_PACKAGES } from '../embedded/python.ts';
+import { LIST_BROKEN } from './broken-list.ts';
 import { packagePath } from './package-info.ts';
 import { quote } from './shell-words.ts';
 
@@ -22,8 +27,10 @@ export interface DemoTarget {
   readonly brokerUrl: (redisUrl: string) => string;
   readonly needsBullmqSchema: boolean;
   readonly readyPattern: RegExp;
-  /** Settings that a demo has quicker than anybody's system. */
+  /** Settings that a demo has quicker than anybody's system, and what is wrong with a broken worker. */
   readonly settings: string;
+  /** What shows the defect of a broken worker; empty for the sound one. */
+  readonly config: UserConfig;
 }
 
 /** Stands in until the server is there: a loopback address, so that nothing else can be meant. */
@@ -43,12 +50,8 @@ const TARGETS: Readonly<Record<string, (choice: DemoChoice) => Promise<DemoTarge
   celery: celeryTarget,
 };
 
-/** Module of the Celery fixture by the name of what is broken. */
-const BROKEN_CELERY: Readonly<Record<string, string>> = {
-  'celery-defaults': 'broken.celery_defaults',
-  'not-idempotent': 'broken.not_idempotent',
-  'fence-missing': 'broken.fence_missing',
-};
+/** What is lost stays lost: a demo of it need not wait for two minutes. */
+const TERMINAL_TIMEOUT = '15s';
 
 /** @throws UserError `unknown-value` for a name that is none; `celery-missing` where Python's packages are not there */
 export async function demoTarget(name: string, choice: DemoChoice): Promise<DemoTarget> {
@@ -58,9 +61,15 @@ export async function demoTarget(name: string, choice: DemoChoice): Promise<Demo
 }
 
 function bullmqTarget({ backend, broken }: DemoChoice): Promise<DemoTarget> {
-  if (broken !== null) throw unknown('--broken', broken, Object.keys(BROKEN_CELERY));
-  const worker = packagePath('dist', 'fixtures', 'extraction-service', 'worker.js');
-  const options = `--backend ${backend} --lock-duration ${LOCK_MS} --stalled-interval ${STALLED_INTERVAL_MS} --item-ms ${ITEM_MS}`;
+  const defect = broken === null ? null : findBroken(broken, BROKEN_BULLMQ);
+  const worker =
+    defect === null
+      ? packagePath('dist', 'fixtures', 'extraction-service', 'worker.js')
+      : packagePath('dist', 'fixtures', 'broken-workers', 'bullmq', `${defect.worker ?? defect.name}.js`);
+  const options = [
+    `--backend ${backend} --lock-duration ${LOCK_MS} --stalled-interval ${STALLED_INTERVAL_MS} --item-ms ${ITEM_MS}`,
+    ...(defect?.flags ?? []),
+  ].join(' ');
   return Promise.resolve({
     queue: { kind: 'bullmq', backend, ...(backend === 'redis' ? { url: PLACEHOLDER_REDIS } : {}) },
     workerCommand: `exec ${quote(process.execPath)} ${quote(worker)} ${options}`,
@@ -70,13 +79,17 @@ function bullmqTarget({ backend, broken }: DemoChoice): Promise<DemoTarget> {
     brokerUrl: (redisUrl) => redisUrl,
     needsBullmqSchema: backend === 'postgres',
     readyPattern: /ready/,
-    settings: `BullMQ with lockDuration ${LOCK_MS} ms and stalledInterval ${STALLED_INTERVAL_MS} ms`,
+    settings: withDefect(
+      `BullMQ with lockDuration ${LOCK_MS} ms and stalledInterval ${STALLED_INTERVAL_MS} ms`,
+      defect,
+    ),
+    config: configOf(defect),
   });
 }
 
 async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
-  const app = broken === null ? 'app' : BROKEN_CELERY[broken];
-  if (app === undefined) throw unknown('--broken', broken ?? '', Object.keys(BROKEN_CELERY));
+  const defect = broken === null ? null : findBroken(broken, BROKEN_CELERY);
+  const app = defect?.worker ?? 'app';
   const python = await findCeleryPython();
   if (python === null) {
     throw environmentError(
@@ -87,8 +100,10 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
   }
   const folder = packagePath('fixtures', 'celery-service');
   // Without mingle, gossip and heartbeat a worker starts a second sooner; the rest is as everybody has it.
-  const options =
-    '-l INFO -c 1 --prefetch-multiplier 4 --without-mingle --without-gossip --without-heartbeat';
+  const options = [
+    '-l INFO -c 1 --prefetch-multiplier 4 --without-mingle --without-gossip --without-heartbeat',
+    ...(defect?.flags ?? []),
+  ].join(' ');
   return {
     queue: { kind: 'celery', url: `${PLACEHOLDER_REDIS}/1` },
     workerCommand: `exec ${quote(python)} -m celery --workdir ${quote(folder)} -A ${app} worker ${options}`,
@@ -102,8 +117,40 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
     brokerUrl: (redisUrl) => `${redisUrl}/1`,
     needsBullmqSchema: false,
     readyPattern: / ready\.$/,
-    settings: `Celery with visibility_timeout ${VISIBILITY_S} s`,
+    settings: withDefect(`Celery with visibility_timeout ${VISIBILITY_S} s`, defect),
+    config: configOf(defect),
   };
+}
+
+const BROKEN: Readonly<Record<string, readonly BrokenWorker[]>> = {
+  bullmq: BROKEN_BULLMQ,
+  celery: BROKEN_CELERY,
+};
+
+/** @throws UserError `unknown-value`, with the nearest name */
+function findBroken<Listed extends BrokenWorker>(name: string, listed: readonly Listed[]): Listed {
+  const found = listed.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  const other = Object.entries(BROKEN).find(([, workers]) => workers.some((each) => each.name === name));
+  if (other !== undefined) {
+    throw usageError(
+      'unknown-value',
+      `--broken ${name} is a worker of another target`,
+      `add --target ${other[0]}`,
+    );
+  }
+  const names = listed.map((each) => each.name);
+  throw unknown('--broken', name, [...names, LIST_BROKEN]);
+}
+
+function withDefect(settings: string, defect: BrokenWorker | null): string {
+  return defect === null ? settings : `${settings}; broken worker ${defect.name}: ${defect.note}`;
+}
+
+function configOf(defect: BrokenWorker | null): UserConfig {
+  if (defect === null) return {};
+  const { scenario, strikeAt, config = {} } = defect;
+  return mergeConfigs({ terminalTimeout: TERMINAL_TIMEOUT }, config, { scenario, strikeAt });
 }
 
 function unknown(option: string, value: string, known: readonly string[]): Error {

@@ -84,7 +84,10 @@ function createProgram(finish: (code: ExitCode) => void): Command {
   addRunOptions(demoCommand);
   demoCommand
     .option('--target <name>', 'the bundled target: bullmq or celery (default: bullmq)')
-    .option('--broken <defect>', 'one of its broken workers, e.g. celery-defaults')
+    .option(
+      '--broken <defect>',
+      'one of its broken workers, with what brings its defect to light; list: all of them',
+    )
     .option('--interactive', 'let a person restart the worker');
   demoCommand.action(async () => {
     const { runDemo } = await import('./commands/demo.ts');

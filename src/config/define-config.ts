@@ -38,6 +38,8 @@ export interface UserConfig {
           | undefined;
         /** Further columns of the test row, by column name. */
         readonly insert?: Readonly<Record<string, unknown>> | undefined;
+        /** The table that a row is moved to when its job has ended, with columns of the same names: `schema.table`. */
+        readonly archive?: string | undefined;
       }
     | undefined;
 

@@ -32,6 +32,7 @@ export function jobSettings(sources: Sources): JobsSettings {
     statuses:
       jobs.statuses === undefined ? statuses : unambiguous(statuses, sources, Object.keys(jobs.statuses)),
     insert: jobs.insert ?? {},
+    archive: read(fromConfig(sources, 'jobs.archive', jobs.archive), parseTable, null),
   };
 }
 

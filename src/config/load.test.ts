@@ -78,6 +78,7 @@ test('with nothing but a database, everything is at its default', async () => {
         cancelled: ['cancelled', 'canceled'],
       },
       insert: {},
+      archive: null,
     },
     queue: {
       kind: 'bullmq',
@@ -272,6 +273,8 @@ describe('config files', () => {
            columns: { taskId: 'task', progress: null, owner: 'worker', leaseUntil: 'lease' },
            statuses: { pending: ['waiting', 'Retrying'], completed: ['done'] },
            insert: { tenant_id: 'acme' },
+           archive: 'app.jobs_archive',
+        archive: 'app.jobs_archive',
          },
          queue: { kind: 'bullmq', backend: 'postgres', url: undefined, name: 'q', task: 't', prefix: 'p', schema: 's' },
          worker: { command: 'node w.js', replicas: 2, env: { WORKER_NAME: 'w-{incarnation}' }, cwd: 'app', readyPattern: /ready/g, stopGrace: '3s' },

@@ -38,6 +38,7 @@ export const configSchema = z.strictObject({
         .strictObject(keyed(['pending', 'processing', 'completed', 'failed', 'cancelled'], words))
         .optional(),
       insert: z.record(z.string(), z.unknown()).optional(),
+      archive: text.optional(),
     })
     .optional(),
   queue: z

@@ -60,6 +60,8 @@ export interface JobsSettings {
   readonly statuses: StatusMapping;
   /** Further columns of the test row, by column name. */
   readonly insert: Readonly<Record<string, unknown>>;
+  /** The table that rows are moved to when their job has ended; `null`: they stay. */
+  readonly archive: string | null;
 }
 
 export interface QueueSettings {

@@ -33,6 +33,8 @@ function takenClaims(facts: RestartFacts) {
   for (const [index, version] of facts.changes.entries()) {
     const previous = facts.changes[index - 1];
     if (previous?.values?.state !== 'processing' || version.values?.state !== 'processing') continue;
+    // Whoever takes a job that had ended takes it from nobody.
+    if (facts.terminal !== undefined && version.seq > facts.terminal.seq) continue;
     if (!isNewClaim(previous.values, version.values, counted)) continue;
     const incarnation = facts.attribute(version)?.incarnation;
     if (incarnation === undefined) continue;

@@ -120,6 +120,17 @@ export interface BrokerState {
   readonly facts?: QueueFacts;
 }
 
+/** A thing in the broker that is about a job and is not its message. */
+export interface Leftover {
+  /** `delayed`: a message that is still to come. `repeating`: one that comes again and again. `lock`: a key that names itself so and never expires. */
+  readonly kind: 'delayed' | 'repeating' | 'lock';
+  readonly name: string;
+  /** When it was set, as `atMs` of the run; `null`: it does not tell. */
+  readonly setAtMs: number | null;
+  /** When it comes, as `atMs` of the run. */
+  readonly dueAtMs: number | null;
+}
+
 /** By name, e.g. `acksLate`, `visibilityTimeoutMs`. What is not known is absent. */
 export type QueueFacts = Readonly<Record<string, string | number | boolean>>;
 
@@ -207,6 +218,8 @@ export type EventBody =
       readonly files: readonly string[];
       /** The service made the row, and it could be followed only once the API had told its id. */
       readonly followedLate?: boolean;
+      /** The harness wrote created_at into a column without a zone, and cannot know in which zone the service would. */
+      readonly createdAtGuessed?: boolean;
     }
   /** A job was submitted. `uncertain`: the broker's answer never came, the message may or may not be there. */
   | {
@@ -233,6 +246,13 @@ export type EventBody =
       /** The write waited for the harness's own hold and was let through by its release. */
       readonly artefactOfHold?: boolean;
     }
+  /** A row that is not in the job table any more was found in the archive: that is where ended jobs go. */
+  | {
+      readonly kind: 'row:archived';
+      readonly job: string;
+      readonly role: JobRole;
+      readonly values: RowValues;
+    }
   /** A row that the harness did not make carries the job's id or files: a duplicate or a child. */
   | {
       readonly kind: 'row:stranger';
@@ -251,6 +271,13 @@ export type EventBody =
   | { readonly kind: 'rows:not-counted'; readonly job: string; readonly reason: string }
   /** The broker was asked about a job. */
   | ({ readonly kind: 'broker:snapshot'; readonly job: string; readonly role: JobRole } & BrokerState)
+  /** What the broker still kept of the job besides its message, when it had settled. */
+  | {
+      readonly kind: 'broker:leftovers';
+      readonly job: string;
+      readonly role: JobRole;
+      readonly leftovers: readonly Leftover[];
+    }
   /** The run is given nothing by which it could ask the broker. */
   | { readonly kind: 'broker:hidden'; readonly reason: string }
   /** Who is connected now. */

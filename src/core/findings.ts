@@ -80,6 +80,7 @@ export interface FindingArguments {
   'completed-at-not-due': Record<string, never>;
   'timestamps-out-of-order': { earlier: string; later: string; earlierAt: string; laterAt: string };
   'timestamp-shifted': { column: string; hours: number };
+  'clocks-differ': { earlier: string; later: string; offsetMs: number };
   'timestamps-not-comparable': { earlier: string; later: string };
 
   'one-row': { children: number };
@@ -130,6 +131,8 @@ export interface FindingArguments {
   'row-and-queue-disagree': { state: JobState; broker: string };
   'still-in-queue': { broker: string; due: string };
   'messages-left': { messages: number };
+  'set-for-the-job': { what: string; due: string };
+  'lock-stands': { name: string };
   'no-witnesses': Record<string, never>;
   'witnesses-well': { waited: number };
   'ended-witness-touched': { before: string; after: string };
@@ -143,6 +146,7 @@ export interface FindingArguments {
   'backoff-unknown': { retries: number };
   'retry-counted-twice': { retry: number; step: number };
   'retried-too-early': { retry: number; waitedMs: number; leastMs: number };
+  'backoff-begun-anew': { retry: number; waitedMs: number; leastMs: number };
   'retry-never-came': { retry: number };
   'backoff-kept': { retries: number };
 

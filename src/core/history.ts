@@ -50,10 +50,18 @@ export function jobInRole(history: History, role: JobRole): string | undefined {
  */
 export function versionsOf(history: History, job: string): readonly RowVersion[] {
   const versions = history.of('row:version').filter((version) => version.job === job);
-  return versions.filter((version, index) => {
+  const visible = versions.filter((version, index) => {
     const transaction = version.writer?.transactionId;
     return transaction === undefined || versions[index + 1]?.writer?.transactionId !== transaction;
   });
+  const archived = history.of('row:archived').findLast((event) => event.job === job);
+  return archived === undefined ? visible : movedTo(archived.values, visible);
+}
+
+/** A row that was moved to the archive for good was not deleted: from then on it is as it lies there. */
+function movedTo(values: RowValues, versions: readonly RowVersion[]): readonly RowVersion[] {
+  const lastThere = versions.findLastIndex((version) => version.values !== null);
+  return versions.map((version, index) => (index > lastThere ? { ...version, values } : version));
 }
 
 /** The observations that are changes: without the deliberate reads, which only repeat what is there. */

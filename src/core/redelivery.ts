@@ -1,7 +1,14 @@
 /** What the broker shows of a job after its worker was struck: handed out again, still held by the dead, yet to come. */
 import { describeDue } from './broker-words.ts';
 import { isDeliveredSince } from './deliveries.ts';
-import { last, lastSnapshotBefore, type BrokerSnapshot, type History } from './history.ts';
+import {
+  firstSnapshotAfter,
+  last,
+  lastSnapshotBefore,
+  type BrokerSnapshot,
+  type History,
+  type RowVersion,
+} from './history.ts';
 import type { RestartFacts } from './restart.ts';
 
 /** Whether by this look the job was handed out once more. `undefined`: the broker neither counts nor names its holder. */
@@ -12,6 +19,15 @@ export function isRedelivered(facts: RestartFacts, snapshot: BrokerSnapshot): bo
 /** The first look after the restart by which the job had been handed out again. */
 export function findRedelivery(facts: RestartFacts): BrokerSnapshot | undefined {
   return facts.snapshots.find((snapshot) => isRedelivered(facts, snapshot) === true);
+}
+
+/**
+ * Whether by the broker's count the job had been handed out again when this was written: the look that comes next
+ * tells, unless it comes late.
+ */
+export function wasHandedOutBefore(facts: RestartFacts, version: RowVersion): boolean {
+  const next = firstSnapshotAfter(facts.snapshots, version.seq);
+  return next !== undefined && isRedelivered(facts, next) === true;
 }
 
 /** A later worker holds the job now: it is not to be handed out, it is to be finished. */
@@ -28,31 +44,40 @@ function isHeldNow({ successor, gone }: RestartFacts, { seq, facts }: BrokerSnap
   return facts?.['heldBy'] !== undefined;
 }
 
-/**
- * How often the job was handed out after the restart and put back, as far as it is counted: by the broker, or by the
- * message itself.
- */
-export function timesPutBack(facts: RestartFacts, snapshot: BrokerSnapshot): number {
-  const before = facts.heldByStruck;
-  if (before === undefined || snapshot.seq < before.seq) return 0;
-  const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
-  const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);
-  return Math.max(retries, deliveries, 0);
+/** How often the job was handed out after the restart and put back untouched, and whether that is in vain. */
+export interface PutBack {
+  readonly times: number;
+  /** Once or twice may be bad luck (a lock that had not run out yet): what goes on like this will not end by waiting. */
+  readonly inVain: boolean;
 }
 
-/** Once may be bad luck (a lock that had not run out yet): what is put back again and again is not to come by waiting. */
-export const PUT_BACK_IN_VAIN = 2;
+/** As far as it is counted: by the message itself (its own retries), or by the broker (deliveries, each put off again). */
+export function putBackUntouched(facts: RestartFacts, snapshot: BrokerSnapshot): PutBack {
+  const before = facts.heldByStruck;
+  const touched = before !== undefined && facts.changes.some(({ seq }) => seq > before.seq);
+  if (before === undefined || snapshot.seq < before.seq || touched || facts.takeOver !== undefined) {
+    return { times: 0, inVain: false };
+  }
+  const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
+  const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);
+  const isPutOff = deliveries >= PUT_OFF_IN_VAIN && snapshot.state === 'delayed';
+  return { times: Math.max(retries, deliveries, 0), inVain: retries >= RETRIED_IN_VAIN || isPutOff };
+}
+
+const RETRIED_IN_VAIN = 2;
+const PUT_OFF_IN_VAIN = 3;
 
 /**
  * When the job is yet to be handed out, if at the end of the history that lies beyond the time that was waited.
- * Without a worker that lives, or with one that holds the job, nothing is to come.
+ * Without a worker that lives and is ready, or with one that holds the job, nothing is to come; nor does it count that
+ * a job is due once more that new workers have put off again and again without touching it.
  */
 export function dueAfterEnd(history: History, facts: RestartFacts): string | undefined {
   const snapshot = lastSnapshotBefore(facts.snapshots);
   if (snapshot === undefined || facts.successorDied !== undefined || isHeldByAnother(facts, snapshot)) {
     return undefined;
   }
-  if (facts.takeOver === undefined && timesPutBack(facts, snapshot) >= PUT_BACK_IN_VAIN) return undefined;
+  if (facts.successorNotReady !== undefined) return undefined;
   const endMs = history.events.at(-1)?.atMs ?? 0;
   const limitMs =
     history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;
@@ -61,7 +86,11 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
     case 'next-boot':
       return describeDue(due, endMs);
     case 'at':
-      return due.atMs > limitMs ? describeDue(due, endMs) : undefined;
+      // What is overdue is always due by the time of the look.
+      if (due.atMs <= Math.max(limitMs, snapshot.atMs) || isPutOffAgain(facts, snapshot, due.atMs, limitMs)) {
+        return undefined;
+      }
+      return describeDue(due, endMs);
     case 'unknown':
       // It does not tell when, but not as long as the lock of the dead stands.
       return snapshot.state === 'active' && lockUntilMs !== null && lockUntilMs > limitMs
@@ -71,6 +100,31 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
     case 'never':
       return undefined;
   }
+}
+
+/** Put back in vain, and this time for no longer than it was waited already. */
+function isPutOffAgain(
+  facts: RestartFacts,
+  snapshot: BrokerSnapshot,
+  dueAtMs: number,
+  limitMs: number,
+): boolean {
+  const sinceMs = facts.gone?.atMs ?? 0;
+  return putBackUntouched(facts, snapshot).inVain && dueAtMs - limitMs < limitMs - sinceMs;
+}
+
+/**
+ * A look by which the job had been taken back once more from a holder that was alive: before the strike, or from the new
+ * worker that held it.
+ */
+export function findStallOfTheLiving(facts: RestartFacts): BrokerSnapshot | undefined {
+  return facts.snapshots.find((snapshot, index) => {
+    const previous = facts.snapshots[index - 1];
+    if (previous?.stalls == null || snapshot.stalls === null || snapshot.stalls <= previous.stalls)
+      return false;
+    const struck = facts.begun !== undefined && snapshot.seq > facts.begun.seq;
+    return !struck || isRedelivered(facts, previous) === true;
+  });
 }
 
 /** Whether the dead worker's successor was there to take the job: it was ready, or it wrote. */

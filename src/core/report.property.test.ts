@@ -1,13 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { aRun, type RunBuilder, type RunOptions } from '../testing/history-builder.ts';
-import type { Event, RowValues } from './event.ts';
+import { isTerminal, type Event, type RowValues } from './event.ts';
 import { createHistory, type History } from './history.ts';
 import { judge } from './report.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Runs as they may come, good and bad: who is struck when, what follows, and whether the run comes to its end. */
 const options: fc.Arbitrary<RunOptions> = fc.record({
+  queue: fc.constantFrom('bullmq', 'celery', 'none'),
   polite: fc.boolean(),
   restartBy: fc.constantFrom('auto', 'operator', 'command'),
   strikeAt: fc.constantFrom('progress', 'pending', 'retrying'),
@@ -53,6 +55,9 @@ const after: fc.Arbitrary<Happening> = fc.constantFrom<Happening[]>(
   (run) => run.starts(2).picksUp('somebody').completed('somebody'),
   (run) => run.starts(2).picksUp(2).completed().progress(40, 1),
   (run) => run.starts(2).picksUp(2).cancelled('psql'),
+  (run) => run.starts(2).ready(2).picksUp(2).progress(40).picksUp(2).progress(60).completed(),
+  (run) => run.starts(2).ready(2).delivered(2).timesOut(),
+  (run) => run.starts(2).ready(2).delivered(2).delivered(3).acks().timesOut(),
   (run) => run.timesOut(),
 );
 
@@ -109,7 +114,7 @@ function shiftClocks(event: Event, harnessMs: number, databaseMs: number): Event
       : {
           ...event.values,
           ...Object.fromEntries(
-            (['createdAt', 'startedAt', 'completedAt'] as const).flatMap((role) => {
+            (['createdAt', 'startedAt', 'completedAt', 'heartbeatAt'] as const).flatMap((role) => {
               const text = event.values?.[role];
               return text == null ? [] : [[role, later(text)]];
             }),
@@ -120,14 +125,12 @@ function shiftClocks(event: Event, harnessMs: number, databaseMs: number): Event
   return { ...moved, writer: { ...writer, backendStartMs: writer.backendStartMs + databaseMs } };
 }
 
-/** Long enough to find what there is, short enough for everybody's test run. */
-const RUNS = { numRuns: 200 };
-
-test('the generated histories come out in every way', () => {
-  const verdicts = new Set(
-    fc.sample(fc.oneof(histories, wellBehaved), 400).map((history) => judge(history).verdict),
-  );
-  expect(verdicts).toEqual(new Set(['passed', 'failed', 'inconclusive']));
+test.each(['bullmq', 'celery', 'none'])('the generated histories of %s come out in every way', (queue) => {
+  const verdicts = fc
+    .sample(fc.oneof(histories, wellBehaved), 1_000)
+    .filter((history) => history.of('run:started')[0]?.target.queue === queue)
+    .map((history) => judge(history).verdict);
+  expect(new Set(verdicts)).toEqual(new Set(['passed', 'failed', 'inconclusive']));
 });
 
 describe('what comes in addition can only make it worse', () => {
@@ -148,7 +151,7 @@ describe('what comes in addition can only make it worse', () => {
         expect(severity(worse)).toBeGreaterThanOrEqual(severity(history));
         expect(judge(worse).verdict).toBe('failed');
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 
@@ -161,7 +164,7 @@ describe('what comes in addition can only make it worse', () => {
         ]);
         expect(judge(worse).verdict).toBe('failed');
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 
@@ -173,7 +176,45 @@ describe('what comes in addition can only make it worse', () => {
         const worse = withInserted(history, placeIn(history, where), [{ ...state, messages: 2 }]);
         expect(judge(worse).verdict).toBe('failed');
       }),
-      RUNS,
+      PROPERTY_RUNS,
+    );
+  });
+
+  test('an effect that is there twice, or missing from a job that is completed', () => {
+    fc.assert(
+      fc.property(histories, fc.boolean(), (history, twice) => {
+        const { files } = history.of('job:created')[0]!;
+        const completed = history.of('row:version').at(-1)?.values?.state === 'completed';
+        fc.pre(twice || completed);
+        const [item = '', ...others] = files;
+        const effects = others.map((other) => ({ item: other, count: 1 }));
+        const worse = withInserted(history, history.events.length - 1, [
+          {
+            kind: 'effects:counted',
+            job: 'job-1',
+            role: 'subject',
+            source: 'query',
+            effects: twice ? [...effects, { item, count: 2 }] : effects,
+          },
+        ]);
+        expect(judge(worse).verdict).toBe('failed');
+      }),
+      PROPERTY_RUNS,
+    );
+  });
+
+  test('a write after its end', () => {
+    fc.assert(
+      fc.property(histories, fc.constantFrom('progress', 'error', 'retryCount'), (history, column) => {
+        const now = history.of('row:version').at(-1)?.values;
+        fc.pre(now != null && isTerminal(now.state));
+        const written = { progress: 12, error: 'written late', retryCount: 7 }[column];
+        const worse = withInserted(history, history.events.length - 1, [
+          { ...subject, operation: 'update', values: { ...now, [column]: written, digest: 'late' } },
+        ]);
+        expect(judge(worse).verdict).toBe('failed');
+      }),
+      PROPERTY_RUNS,
     );
   });
 
@@ -193,7 +234,7 @@ describe('what comes in addition can only make it worse', () => {
         ]);
         expect(judge(worse).verdict).toBe('failed');
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 });
@@ -226,7 +267,22 @@ describe('what must make no difference', () => {
         });
         expect(judgement(createHistory(renamed))).toEqual(judgement(history));
       }),
-      RUNS,
+      PROPERTY_RUNS,
+    );
+  });
+
+  test('how jobs, claims, tokens and files are called', () => {
+    fc.assert(
+      fc.property(fc.oneof(histories, wellBehaved), fc.stringMatching(/^[a-z]{1,8}$/), (history, name) => {
+        const renamed = JSON.stringify(history.events)
+          .replaceAll('job-1', `${name}/job`)
+          .replaceAll('task-of-', `${name}.`)
+          .replaceAll('token-of-', `${name}@`)
+          .replaceAll('/tmp/subject/', `/srv/${name}/`);
+        const events = JSON.parse(renamed) as readonly Event[];
+        expect(judgement(createHistory(events))).toEqual(judgement(history));
+      }),
+      PROPERTY_RUNS,
     );
   });
 
@@ -241,7 +297,7 @@ describe('what must make no difference', () => {
           expect(judgement(createHistory(shifted))).toEqual(judgement(history));
         },
       ),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 
@@ -253,7 +309,7 @@ describe('what must make no difference', () => {
         ]);
         expect(judgement(longer)).toEqual(judgement(history));
       }),
-      RUNS,
+      PROPERTY_RUNS,
     );
   });
 });
@@ -264,7 +320,7 @@ test('no beginning of a history passes', () => {
       const length = Math.floor(where * (history.events.length - 1));
       expect(judge(createHistory(history.events.slice(0, length))).verdict).not.toBe('passed');
     }),
-    RUNS,
+    PROPERTY_RUNS,
   );
 });
 
@@ -278,7 +334,7 @@ test('a beginning that fails shows harm, not that something has not come yet', (
       expect(codes).not.toContain('nobody-picked-up');
       expect(codes).not.toContain('not-terminal');
     }),
-    RUNS,
+    PROPERTY_RUNS,
   );
 });
 
@@ -308,7 +364,7 @@ test('a run in which all is well passes where the harness restarts the worker, a
       expect(byHarness ? doubts : doubts.filter(({ status }) => status === 'failed')).toEqual([]);
       expect(verdict).not.toBe('failed');
     }),
-    { numRuns: 400 },
+    PROPERTY_RUNS,
   );
 });
 
@@ -321,7 +377,7 @@ test('a run that passes has seen its restart, and was never cancelled, disarmed 
       expect(history.of('worker:gone')).toHaveLength(1);
       expect(report.job.finalState).toMatch(/^(?:completed|failed)$/);
     }),
-    { numRuns: 400 },
+    PROPERTY_RUNS,
   );
 });
 
@@ -335,6 +391,6 @@ test('a criterion judges whatever history it is given', () => {
       );
       expect(threw).toEqual([]);
     }),
-    RUNS,
+    PROPERTY_RUNS,
   );
 });

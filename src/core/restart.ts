@@ -58,8 +58,12 @@ export interface RestartFacts {
   readonly disarmed: EventOf<'fault:disarmed'> | undefined;
   readonly gone: EventOf<'worker:gone'> | undefined;
   readonly stillThere: EventOf<'worker:still-there'> | undefined;
+  /** The struck worker's main process, as far as it was recorded. */
+  readonly mainPid: number | undefined;
   /** The first worker that was there after the struck one. */
   readonly successor: EventOf<'worker:ready'> | EventOf<'worker:started'> | undefined;
+  /** The harness started a worker after the struck one, it lives, and it never became ready as the struck one did. */
+  readonly successorNotReady: EventOf<'worker:started'> | undefined;
   /** The last worker that was started has ended by itself: nobody is left to work. */
   readonly successorDied: EventOf<'worker:exited'> | undefined;
   /** The row as last seen before the restart began, and as first read after the worker had gone. */
@@ -135,7 +139,9 @@ export function restartFacts(history: History): RestartFacts {
     disarmed: last(history, 'fault:disarmed'),
     gone,
     stillThere: last(history, 'worker:still-there'),
+    mainPid: history.of('worker:processes').find((event) => event.incarnation === struck)?.mainPid,
     successor: successorOf(history, struck),
+    successorNotReady: neverReady(history, struck),
     successorDied: endedSuccessor(history, struck),
     before,
     afterGone:
@@ -187,6 +193,21 @@ function successorOf(history: History, struck: number): RestartFacts['successor'
     history.of('worker:ready').find((event) => event.incarnation > struck) ??
     history.of('worker:started').find((event) => event.incarnation > struck && event.by !== 'auto')
   );
+}
+
+function neverReady(history: History, struck: number): EventOf<'worker:started'> | undefined {
+  const ready = history.of('worker:ready');
+  if (ready.some(({ incarnation }) => incarnation > struck)) return undefined;
+  if (!ready.some(({ incarnation }) => incarnation === struck)) return undefined;
+  const exited = history.of('worker:exited');
+  return history
+    .of('worker:started')
+    .find(
+      (event) =>
+        event.by === 'auto' &&
+        event.incarnation > struck &&
+        !exited.some(({ incarnation, expected }) => incarnation === event.incarnation && !expected),
+    );
 }
 
 function endedSuccessor(history: History, struck: number): EventOf<'worker:exited'> | undefined {

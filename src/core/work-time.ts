@@ -25,16 +25,18 @@ export function isEndTooSoon(history: History, facts: RestartFacts): boolean {
 
 /** The shortest time per item between two writes of progress before the restart. */
 function itemTimeMs(facts: RestartFacts, begunSeq: number): number | undefined {
-  const times: number[] = [];
+  let shortestMs: number | undefined;
   let previous: RowVersion | undefined;
   for (const version of facts.changes) {
     if (version.seq > begunSeq || version.values?.state !== 'processing') continue;
     const done = previous === undefined ? 0 : itemsBetween(previous.values, version.values, facts.items);
     if (previous !== undefined && done <= 0) continue;
-    if (previous !== undefined) times.push((version.atMs - previous.atMs) / done);
+    if (previous !== undefined) {
+      shortestMs = Math.min(shortestMs ?? Number.POSITIVE_INFINITY, (version.atMs - previous.atMs) / done);
+    }
     previous = version;
   }
-  return times.length === 0 ? undefined : Math.min(...times);
+  return shortestMs;
 }
 
 /**

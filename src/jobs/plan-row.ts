@@ -16,6 +16,8 @@ const MAX_RETRIES = 3;
 export interface PlannedRow {
   readonly values: ReadonlyMap<string, unknown>;
   readonly unfilled: readonly string[];
+  /** created_at has neither a default nor a zone: in which zone the service would have written it is not known. */
+  readonly createdAtGuessed: boolean;
 }
 
 export function planRow(table: JobTable, settings: JobsSettings, job: NewJob): PlannedRow {
@@ -39,7 +41,13 @@ export function planRow(table: JobTable, settings: JobsSettings, job: NewJob): P
         !column.nullable && !column.hasDefault && column.generated === 'no' && !values.has(column.name),
     )
     .map((column) => column.name);
-  return { values, unfilled };
+  const { createdAt } = table.roles;
+  const createdAtGuessed =
+    createdAt !== undefined &&
+    values.has(createdAt.name) &&
+    !Object.hasOwn(settings.insert, createdAt.name) &&
+    !isZoned(createdAt);
+  return { values, unfilled, createdAtGuessed };
 }
 
 /**
@@ -135,11 +143,16 @@ function listValue(column: Column, files: readonly string[]): unknown {
   return JSON.stringify(files);
 }
 
+function isZoned(column: Column): boolean {
+  return column.type === 'timestamp with time zone';
+}
+
 /**
- * In UTC, which is what a column without a zone holds by the usage of most frameworks. A number could be seconds or
- * milliseconds: that is for the user to say.
+ * By the server's clock where the column has a zone. Else in UTC, which is what a column without one holds by the usage
+ * of most frameworks. A number could be seconds or milliseconds: that is for the user to say.
  */
 function now(column: Column): string | undefined {
+  if (isZoned(column)) return 'now';
   return /^(?:timestamp|date)/.test(column.type) || isText(column) ? new Date().toISOString() : undefined;
 }
 

@@ -5,7 +5,7 @@
  * start a consumer, run a recovery sweep or restore messages).
  */
 import type { StatusMapping } from '../config/settings.ts';
-import type { BrokerState, Connection } from '../core/event.ts';
+import type { BrokerState, Connection, Leftover } from '../core/event.ts';
 import type { Database } from '../jobs/database.ts';
 import type { JobTable } from '../jobs/table.ts';
 
@@ -95,6 +95,8 @@ export interface RecoveryEstimate {
   readonly atMostMs: number | null;
   /** What it rests on, a sentence: "the dead worker's lock ends in 0.9 s, stalled jobs are looked for every 0.5 s". */
   readonly because: string;
+  /** It rests on a default of the library: nothing in the queue bears witness that anybody looks for jobs of the dead. */
+  readonly guessed?: boolean;
 }
 
 /** Turns times of the outside world into `atMs` of the run. */
@@ -161,6 +163,13 @@ export interface Queue extends AsyncDisposable {
    * @throws UserError `environment` when the broker does not answer.
    */
   inspect(message: MessageRef): Promise<BrokerState | null>;
+
+  /**
+   * What is kept of the job besides its message: alarms, repeating entries, locks. Absent where a kind has no such
+   * things, or cannot look for them.
+   * @throws UserError `environment` when the broker does not answer.
+   */
+  leftovers?(message: MessageRef): Promise<readonly Leftover[]>;
 
   /**
    * How long the queue will take to hand the job out again if its holder is gone, judged from the broker's own

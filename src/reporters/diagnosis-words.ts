@@ -89,14 +89,22 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: line == null ? [] : [String(line)],
     fix: `start the worker with the module that defines ${task ?? 'the task'} (-A, include or imports), or name the task as it is registered with --task`,
   }),
-  'child-death-acked': ({ line, reach, rejectOnWorkerLost }) => ({
-    title: 'a process of the pool died, and its parent acknowledged the job as a failure',
-    evidence: [String(line), ...workerSays({ reject_on_worker_lost: rejectOnWorkerLost })],
-    fix:
-      reach === 'group'
-        ? 'send TERM to the parent alone (systemd: KillMode=mixed); with task_acks_late and task_reject_on_worker_lost also set worker_prefetch_multiplier = 1'
-        : 'set task_reject_on_worker_lost = True beside task_acks_late = True, and end a row that the task could not end itself',
-  }),
+  'child-death-acked': wordsBy(
+    'line',
+    ({ line, reach, rejectOnWorkerLost }) => ({
+      title: 'a process of the pool died, and its parent acknowledged the job as a failure',
+      evidence: [String(line), ...workerSays({ reject_on_worker_lost: rejectOnWorkerLost })],
+      fix:
+        reach === 'group'
+          ? 'send TERM to the parent alone (systemd: KillMode=mixed); with task_acks_late and task_reject_on_worker_lost also set worker_prefetch_multiplier = 1'
+          : 'set task_reject_on_worker_lost = True beside task_acks_late = True, and end a row that the task could not end itself',
+    }),
+    ({ broker }) => ({
+      title: 'a child of the worker died, and its parent told the queue that the job was over',
+      evidence: [`the broker, once the worker had left: ${broker}`],
+      fix: 'take the death of a child for an interruption: let the message be handed out again (attempts above 1, or leave it to the check for stalled jobs), and end a row that no run can end itself',
+    }),
+  ),
   'acked-on-shutdown': wordsBy(
     'signal',
     ({ signal, reach, acksLate, pool }) => ({
@@ -228,12 +236,14 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`it stands ${percentOf(progress)}; ${broker}`],
     fix: 'look for what it waits for that only the dead worker could have delivered (a lock, a file, an answer); raise --terminal-timeout if it is only slow',
   }),
-  'stale-lock': ({ incarnation, again }) => ({
+  'stale-lock': ({ incarnation, again, ready }) => ({
     title: 'something of the dead worker keeps every new one away',
     evidence: [
-      again === undefined
-        ? `worker #${incarnation} runs and takes nothing, not even the job that only waits`
-        : `worker #${incarnation ?? '?'} was handed the job ${again} times and put it back each time, without a word in the row`,
+      again != null
+        ? `worker #${incarnation ?? '?'} was handed the job ${again} times and put it back each time, without a word in the row`
+        : ready === 0
+          ? `worker #${incarnation} runs and does not become ready, as the old one did`
+          : `worker #${incarnation} runs and takes nothing, not even the job that only waits`,
     ],
     fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end',
   }),
@@ -366,6 +376,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: 'raise retry_count once, in the write that fails the attempt, and never set it back',
   }),
+  'queue-leftovers': () => ({
+    title: 'what was set for the job in the broker outlives it',
+    evidence: [],
+    fix: 'take alarms, repeating entries and locks of a job back when it ends, however it ends; give every lock an expiry',
+  }),
   'backoff-lost': () => ({
     title: 'the restart changed when the job is retried',
     evidence: [],
@@ -445,9 +460,9 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'let --worker start the worker itself, in the foreground: what consumes the queue is none of its processes (a daemon, a supervisor); or use --worker-stop and --worker-start'
         : 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
   }),
-  'orphan-children': () => ({
-    title: 'a part of the worker outlived it and went on writing',
-    evidence: [],
+  'orphan-children': ({ pids }) => ({
+    title: 'a part of the worker outlived it',
+    evidence: pids == null ? [] : [`still running when its main process had gone: pid ${pids}`],
     fix: 'tie children to the life of their parent (no detached processes), and fence their writes by the claim',
   }),
   'another-worker': () => ({

@@ -132,6 +132,8 @@ const SENTENCES: Sentences = {
     `${later} (${laterAt}) lies before ${earlier} (${earlierAt})`,
   'timestamp-shifted': ({ column, hours }) =>
     `${column} was written ${Math.abs(hours)} h ${hours > 0 ? 'ahead of' : 'behind'} its time: another time zone`,
+  'clocks-differ': ({ earlier, later, offsetMs }) =>
+    `${later} is earlier than ${earlier}, which the clocks explain: the database's is ${describeDuration(Math.abs(offsetMs))} ${offsetMs > 0 ? 'ahead of' : 'behind'} this machine's`,
   'timestamps-not-comparable': ({ earlier, later }) =>
     `${earlier} and ${later} cannot be compared: one has a time zone, the other has none`,
 
@@ -192,6 +194,8 @@ const SENTENCES: Sentences = {
   'still-in-queue': ({ broker, due }) =>
     `the job has ended, and ${broker}; it will be handed out again ${due}`,
   'messages-left': ({ messages }) => `${count(messages, 'message', 'messages')} of the job left in the queue`,
+  'set-for-the-job': ({ what, due }) => `the broker still keeps what was set for the job: ${what}, ${due}`,
+  'lock-stands': ({ name }) => `a lock of the job stands for ever: ${name}`,
   'no-witnesses': () => 'no witnesses were used',
   'witnesses-well': ({ waited }) =>
     waited === 0 ? 'the ended job was left alone' : 'one ended and left alone, one waited and ran once',
@@ -212,6 +216,8 @@ const SENTENCES: Sentences = {
   'retry-counted-twice': ({ retry, step }) => `retry ${retry} was counted ${step} times`,
   'retried-too-early': ({ retry, waitedMs, leastMs }) =>
     `retry ${retry} came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} at the earliest were due`,
+  'backoff-begun-anew': ({ retry, waitedMs, leastMs }) =>
+    `the restart let the wait for retry ${retry} begin anew: it came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} were due`,
   'retry-never-came': ({ retry }) => `retry ${retry} never came`,
   'backoff-kept': ({ retries }) => `${count(retries, 'retry', 'retries')}, none before its time`,
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'pg';
 import { loadSettings } from '../config/load.ts';
+import type { Event } from '../core/event.ts';
 import type { UserConfig } from '../config/define-config.ts';
 import { verify, type Verification } from '../verification/verify.ts';
 import { CELERY_PYTHON, QUICK_FLAGS } from './celery-worker.ts';
@@ -21,6 +22,9 @@ export interface CeleryRun {
   /** Seconds. */
   readonly visibilityTimeout?: number;
   readonly config?: UserConfig;
+  readonly onEvent?: (event: Event) => void;
+  /** Leaves the fault out. */
+  readonly disarmed?: boolean;
 }
 
 export interface CeleryBench extends AsyncDisposable {
@@ -37,7 +41,7 @@ export async function openCeleryBench(): Promise<CeleryBench> {
   await createTables(database);
   const folder = await mkdtemp(join(tmpdir(), 'vr-test-celery-runs-'));
   return {
-    async run({ app, pool, scenario, brokerUrl, visibilityTimeout, config }) {
+    async run({ app, pool, scenario, brokerUrl, visibilityTimeout, config, onEvent, disarmed = false }) {
       const command = [
         `exec ${CELERY_PYTHON} -m celery --workdir ${FIXTURE} -A ${app} worker -l INFO -P ${pool} -c 1`,
         ...QUICK_FLAGS,
@@ -76,7 +80,11 @@ export async function openCeleryBench(): Promise<CeleryBench> {
           ...config,
         },
       });
-      return verify(settings, { toolVersion: 'test' });
+      return verify(settings, {
+        toolVersion: 'test',
+        disarmed,
+        ...(onEvent === undefined ? {} : { onEvent }),
+      });
     },
     async rows() {
       const { rows } = await database.query<{ count: string }>('select count(*) from pybase.extraction_jobs');

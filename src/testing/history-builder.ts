@@ -20,7 +20,12 @@ import type {
 } from '../core/event.ts';
 import { createHistory, type History } from '../core/history.ts';
 
+/** How a queue shows its jobs: what is counted, who is named as the holder, what stays of what has ended. */
+export type QueueShape = 'bullmq' | 'celery' | 'none';
+
 export interface RunOptions {
+  /** `bullmq` if absent. */
+  readonly queue?: QueueShape;
   readonly scenario?: string;
   readonly polite?: boolean;
   readonly restartBy?: RestartMode;
@@ -31,8 +36,6 @@ export interface RunOptions {
   readonly pooled?: boolean;
   /** Whether the workers' connections carry the name that the harness gave them. */
   readonly named?: boolean;
-  /** `bullmq` if absent. */
-  readonly queue?: string;
   /** Whether there is a broker that can be asked. */
   readonly broker?: boolean;
   readonly levels?: Readonly<Record<string, CriterionLevel>>;
@@ -85,7 +88,7 @@ export class RunBuilder {
       target: {
         table: 'public.jobs',
         queue: options.queue ?? 'bullmq',
-        backend: 'redis',
+        backend: options.queue === undefined ? 'redis' : null,
         queueName: 'extraction',
         task: 'extract_bulk',
         worker: 'node worker.js',
@@ -132,7 +135,9 @@ export class RunBuilder {
       {
         status: 'pending',
         progress: 0,
-        taskId: null,
+        ...(this.#options.queue === 'none'
+          ? { owner: null, leaseUntil: null, heartbeatAt: null, attempts: 0 }
+          : { taskId: null }),
         startedAt: null,
         completedAt: null,
         createdAt: this.#timestamp(),
@@ -176,7 +181,7 @@ export class RunBuilder {
     return this.row(
       {
         status: 'processing',
-        taskId: `task-of-${who}`,
+        ...this.#claim(who, before),
         startedAt: before?.startedAt ?? this.#timestamp(),
         ...changes,
       },
@@ -382,9 +387,36 @@ export class RunBuilder {
     return this.row(changes, who).acks();
   }
 
+  /** What a pick-up writes into the row beside its status. */
+  #claim(who: Who, before: RowValues | undefined): Partial<RowValues> {
+    if (this.#options.queue !== 'none') return { taskId: `task-of-${who}` };
+    const attempts = (before?.attempts ?? 0) + 1;
+    const now = this.#timestamp();
+    return { owner: `token-of-${who}-${attempts}`, leaseUntil: `${now} + 1 s`, heartbeatAt: now, attempts };
+  }
+
   /** One broker, and in it the subject's message. */
   #tellBroker(changes: Partial<BrokerState>): void {
-    if (this.#role === 'subject') this.#broker = { ...this.#broker, ...changes };
+    if (this.#role === 'subject') this.#broker = this.#shaped({ ...this.#broker, ...changes });
+  }
+
+  #shaped(state: BrokerState): BrokerState {
+    switch (this.#options.queue ?? 'bullmq') {
+      case 'bullmq':
+        return state;
+      case 'celery':
+        // It counts no deliveries, and keeps nothing of what was acknowledged.
+        return {
+          ...state,
+          deliveries: null,
+          stalls: null,
+          state: state.state === 'ended' ? 'gone' : state.state,
+          due: state.state === 'active' ? { kind: 'next-boot' } : state.due,
+        };
+      case 'none':
+        // The row is the message: its attempts are the deliveries, and there is nothing to count.
+        return { ...state, stalls: null, messages: null };
+    }
   }
 
   #version(

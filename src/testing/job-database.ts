@@ -111,6 +111,7 @@ export function jobsSettings(options: TableOptions = {}): JobsSettings {
     namedColumns: Object.keys(options.columns ?? {}) as JobsSettings['namedColumns'],
     statuses: DEFAULT_STATUSES,
     insert: options.insert ?? {},
+    archive: null,
   };
 }
 

@@ -4,20 +4,21 @@
  *   npm run record-histories                  all of them
  *   npm run record-histories -- table-drained those whose name contains one of the words
  *
- * What a run got must be what `recorded-histories.ts` says, or nothing is written. Beside each journal stands the whole
- * report of it. Nothing is left out of a journal; paths, the host and the user of this machine are replaced, the same
+ * What a run got must be what `recorded-histories.ts` says, or nothing is written. Beside each journal stands all
+ * that was concluded from it. Nothing is left out of a journal; paths, the host and the user of this machine are replaced, the same
  * everywhere.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { homedir, hostname, tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createHistory } from '../core/history.ts';
 import { judge } from '../core/report.ts';
 import { anonymise, type Replacements } from './anonymise.ts';
 import { makeTemplates, runRow } from './corpus/run-row.ts';
 import { ROWS } from './corpus/rows.ts';
 import { TARGETS } from './corpus/targets.ts';
-import { judgementOf, RECORDED } from './recorded-histories.ts';
+import { conclusionsOf, judgementOf, RECORDED } from './recorded-histories.ts';
+import { startTestRabbitmq } from './rabbitmq.ts';
 import { startTestPostgres, startTestRedis } from './servers.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -30,18 +31,24 @@ const replacements: Replacements = [
   [process.execPath, '/usr/local/bin/node'],
   [ROOT, '/srv/app'],
   [outputDir, '/srv/app/.verify-restart'],
+  [relative(process.cwd(), outputDir), '.verify-restart'],
   [tmpdir(), '/tmp'],
   [homedir(), '/home/user'],
   [hostname(), 'host'],
   [`/${userInfo().username}/`, '/user/'],
 ];
 const server = await startTestPostgres();
-const redis = wanted.some(({ row }) => needsRedis(row)) ? await startTestRedis() : null;
+const targets = wanted.map(({ target }) => TARGETS[target ?? 'table']);
+const redis = targets.some(({ needsRedis }) => needsRedis) ? await startTestRedis() : null;
+const rabbitmq = targets.some(({ needsRabbitmq }) => needsRabbitmq === true)
+  ? await startTestRabbitmq()
+  : null;
 try {
   await mkdir(FOLDER, { recursive: true });
   const rows = wanted.map((recorded) => {
-    const row = ROWS.find(({ name }) => name === recorded.row);
-    if (row === undefined) throw new Error(`the corpus has no row "${recorded.row}"`);
+    const target = recorded.target ?? 'table';
+    const row = ROWS.find((each) => each.name === recorded.row && each.target === target);
+    if (row === undefined) throw new Error(`the corpus has no row "${recorded.row}" on ${target}`);
     return { recorded, row };
   });
   await makeTemplates(
@@ -53,6 +60,7 @@ try {
     const { report, events } = await runRow(row, {
       server,
       redis,
+      rabbitmq,
       outputDir,
       ...(observe === undefined ? {} : { observe }),
       ...(disarmed === undefined ? {} : { disarmed }),
@@ -67,16 +75,11 @@ try {
     const kept = anonymise(events, replacements);
     const lines = kept.map((event) => `${JSON.stringify(event)}\n`);
     await writeFile(join(FOLDER, `${recorded.name}.ndjson`), lines.join(''));
-    const judged = `${JSON.stringify(judge(createHistory(kept)), null, 2)}\n`;
-    await writeFile(join(FOLDER, `${recorded.name}.report.json`), judged);
+    const conclusions = conclusionsOf(judge(createHistory(kept)));
+    await writeFile(join(FOLDER, `${recorded.name}.judged.json`), conclusions);
     console.log(`${recorded.name}: ${events.length} events, ${(lines.join('').length / 1024).toFixed(0)} KB`);
   }
 } finally {
-  await Promise.all([server.stop(), redis?.stop()]);
+  await Promise.all([server.stop(), redis?.stop(), rabbitmq?.stop()]);
   await rm(outputDir, { recursive: true });
-}
-
-function needsRedis(name: string): boolean {
-  const row = ROWS.find((one) => one.name === name);
-  return row !== undefined && TARGETS[row.target].needsRedis;
 }

@@ -6,6 +6,7 @@
 import type { DiagnosisId } from '../core/diagnosis/index.ts';
 import type { KnownCriterionId } from '../core/criterion-ids.ts';
 import type { Outcome, Report } from '../core/report.ts';
+import type { TargetKind } from './corpus/row.ts';
 import type { Verdict } from '../core/verdict.ts';
 
 export interface RecordedHistory {
@@ -13,6 +14,8 @@ export interface RecordedHistory {
   readonly name: string;
   /** The row of the corpus that was run. */
   readonly row: string;
+  /** `table` if absent. */
+  readonly target?: TargetKind;
   readonly observe?: 'poll';
   readonly disarmed?: boolean;
   readonly verdict: Verdict;
@@ -187,6 +190,87 @@ export const RECORDED: readonly RecordedHistory[] = [
     failed: ['witnesses-unharmed'],
     diagnoses: ['recovery-hit-finished-jobs'],
   },
+  {
+    name: 'redis-handed-over',
+    row: 'reference',
+    target: 'bullmq-redis',
+    verdict: 'passed',
+    outcome: 'handed-over',
+    failed: [],
+    diagnoses: [],
+  },
+  {
+    name: 'postgres-handed-back',
+    row: 'reference graceful',
+    target: 'bullmq-postgres',
+    verdict: 'passed',
+    outcome: 'handed-over',
+    failed: [],
+    diagnoses: [],
+  },
+  {
+    name: 'redis-acked-before-done',
+    row: 'acked-before-done',
+    target: 'bullmq-redis',
+    verdict: 'failed',
+    outcome: 'lost',
+    failed: ['picked-up-again', 'reached-terminal'],
+    diagnoses: ['acked-before-done'],
+  },
+  {
+    name: 'postgres-skipped',
+    row: 'redelivered-but-skipped',
+    target: 'bullmq-postgres',
+    verdict: 'failed',
+    outcome: 'lost',
+    failed: ['picked-up-again', 'reached-terminal'],
+    diagnoses: ['redelivered-but-skipped'],
+  },
+  {
+    name: 'postgres-second-message',
+    row: 'recovered-twice',
+    target: 'bullmq-postgres',
+    verdict: 'failed',
+    outcome: 'handed-over',
+    failed: ['no-duplicate-jobs'],
+    diagnoses: ['recovered-twice'],
+  },
+  {
+    name: 'redis-never-acked',
+    row: 'never-acked',
+    target: 'bullmq-redis',
+    verdict: 'failed',
+    outcome: 'handed-over',
+    failed: ['queue-drained'],
+    diagnoses: ['never-acked'],
+  },
+  {
+    name: 'celery-rabbitmq-handed-over',
+    row: 'reference',
+    target: 'celery-rabbitmq',
+    verdict: 'passed',
+    outcome: 'handed-over',
+    failed: [],
+    diagnoses: [],
+  },
+  {
+    name: 'celery-redis-acked-on-receipt',
+    row: 'celery-defaults',
+    target: 'celery-redis',
+    verdict: 'failed',
+    outcome: 'lost',
+    failed: ['picked-up-again', 'reached-terminal'],
+    diagnoses: ['acked-before-done'],
+  },
+  {
+    name: 'celery-redis-child-death-acked',
+    row: 'child-death-acked',
+    target: 'celery-redis',
+    verdict: 'failed',
+    outcome: 'lost',
+    failed: ['picked-up-again', 'reached-terminal'],
+    diagnoses: ['child-death-acked'],
+  },
 ];
 
 type Judged = Pick<RecordedHistory, 'verdict' | 'outcome' | 'failed' | 'diagnoses'>;
@@ -203,4 +287,10 @@ export function judgementOf(judged: Report | RecordedHistory): Omit<Judged, 'ver
       .map(({ id }) => id as KnownCriterionId),
     diagnoses: judged.diagnoses.map(({ id }) => id),
   };
+}
+
+/** Everything that was concluded from a history, as text: for each criterion what it found, for each diagnosis its values. */
+export function conclusionsOf({ verdict, outcome, timings, criteria, diagnoses }: Report): string {
+  const judged = criteria.map(({ id, status, evidence }) => ({ id, status, evidence }));
+  return `${JSON.stringify({ verdict, outcome, timings, criteria: judged, diagnoses }, null, 1)}\n`;
 }

@@ -60,6 +60,15 @@ export async function recordGone(
   record(run, { kind: 'worker:gone', ...gone });
   await readSubject(run);
   await broker.look();
+  await lookAtWitness(run);
+}
+
+/** What became of the message of the job behind: a worker that leaves may take it along. */
+async function lookAtWitness(run: InFlight): Promise<void> {
+  const { witness, queue } = run;
+  if (witness === null) return;
+  const state = await queue.inspect(witness.message).catch(() => null);
+  if (state !== null) record(run, { kind: 'broker:snapshot', job: witness.id, role: witness.role, ...state });
 }
 
 /** One deliberate look at the subject's row. */

@@ -1,7 +1,7 @@
 /** Step 4: the job is picked up, and the moment of `--strike-at` comes, unless the job ends before. */
 import { describeBroker } from '../core/broker-words.ts';
 import { environmentError } from '../core/errors.ts';
-import { isTerminal } from '../core/event.ts';
+import { isTerminal, type MessageState } from '../core/event.ts';
 import type { RowVersion } from '../core/history.ts';
 import type { StrikeAt } from '../config/settings.ts';
 import type { BrokerWatch } from './broker-watch.ts';
@@ -59,6 +59,11 @@ async function waitForPickUp(
   return until(run, timeoutMs - UNSEEN_AFTER_MS, 50, inBroker);
 }
 
+/** The worker has done with the message: then the retry is kept by somebody else. */
+const WAITING_ELSEWHERE: readonly MessageState[] = ['ended', 'dead', 'gone'];
+/** The row is told of a retry before the broker is. A worker that has not told it by then keeps the message in hand. */
+const TOLD_BROKER_MS = 500;
+
 function isEnd(version: RowVersion): boolean {
   return version.values === null || isTerminal(version.values.state);
 }
@@ -96,12 +101,13 @@ async function awaitMoment(
         const changes = subjectChanges(run);
         const last = changes.at(-1);
         if (last !== undefined && isEnd(last)) return 'ended' as const;
-        if ((last?.values?.retryCount ?? 0) < 1) return undefined;
+        if (last === undefined || (last.values?.retryCount ?? 0) < 1) return undefined;
         const state = await broker.look();
         if (state === null || state.state === 'delayed') return 'waiting' as const;
-        // A wait that no broker knows of: the run is over by its message, and the row still waits.
-        const over = state.state === 'gone' || state.state === 'ended';
-        return over && last === subjectChanges(run).at(-1) && isCounted(changes)
+        // A wait that no broker knows of: the run is over by its message, or keeps it in hand, and the row still waits.
+        if (last !== subjectChanges(run).at(-1) || !isCounted(changes)) return undefined;
+        const elsewhere = WAITING_ELSEWHERE.includes(state.state);
+        return elsewhere || run.recorder.now() - last.atMs > TOLD_BROKER_MS
           ? ('waiting' as const)
           : undefined;
       });

@@ -13,6 +13,8 @@ export interface BrokerWatch extends AsyncDisposable {
 const DEFAULT_INTERVAL_MS = 50;
 /** A due time that moves by less is the same (a lock that is being renewed). */
 const SAME_DUE_MS = 1_000;
+/** What is delayed has a due time that nobody renews: if it moves, somebody put it off. */
+const SAME_DELAY_MS = 100;
 
 export function watchBroker(run: Connected, job: JobOnHand): BrokerWatch {
   let previous: BrokerState | null = null;
@@ -82,6 +84,6 @@ function isOther(before: BrokerState, now: BrokerState): boolean {
     before.due.kind !== now.due.kind ||
     (before.due.kind === 'at' &&
       now.due.kind === 'at' &&
-      Math.abs(before.due.atMs - now.due.atMs) > SAME_DUE_MS)
+      Math.abs(before.due.atMs - now.due.atMs) > (now.state === 'delayed' ? SAME_DELAY_MS : SAME_DUE_MS))
   );
 }

@@ -1,6 +1,7 @@
 /** The system that Celery users have: a real worker on Redis and on RabbitMQ, restarted in the middle of a job. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Event } from '../core/event.ts';
 import { openCeleryBench, type CeleryBench, type CeleryRun } from '../testing/celery-run.ts';
 import { CELERY_PYTHON } from '../testing/celery-worker.ts';
 import { HAS_RABBITMQ, startTestRabbitmq } from '../testing/rabbitmq.ts';
@@ -85,6 +86,35 @@ describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
     const due = report.diagnoses.find(({ id }) => id === 'not-yet-due');
     expect(due?.values).toMatchObject({ visibilityMs: 3_600_000, told: 1 });
     expect(String(due?.values['dueAt'])).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
+  });
+
+  test.each(['redis', 'rabbitmq'] as const)(
+    'with its fault disarmed a run on %s proves nothing',
+    async (broker) => {
+      const { report } = await run(broker, { app: 'app', pool: 'solo', scenario: 'crash', disarmed: true });
+      expect(report).toMatchObject({ verdict: 'inconclusive', outcome: 'vacuous' });
+      expect(failuresOf(report)).toEqual([]);
+    },
+  );
+
+  test('an error that is provisional is none: a child is killed, its parent says so, and the job goes on', async () => {
+    const events: Event[] = [];
+    const { report } = await run('redis', {
+      app: 'app',
+      pool: 'prefork',
+      scenario: 'child-then-all',
+      config: {
+        files: 8,
+        scenarios: { 'child-then-all': [{ stop: 'SIGKILL', reach: 'child', grace: '1s' }, { start: true }] },
+      },
+      onEvent: (event) => events.push(event),
+    });
+    expect(events).toContainEqual(
+      expect.objectContaining({ kind: 'note', text: expect.stringContaining('WorkerLostError') }),
+    );
+    expect(failuresOf(report)).toEqual([]);
+    expect(report.verdict).toBe('passed');
+    expect(report.diagnoses).toEqual([]);
   });
 
   test('a task that no worker knows is refused before a job is made', async () => {

@@ -2,6 +2,8 @@
 import { environmentError } from '../core/errors.ts';
 import { isTerminal } from '../core/event.ts';
 import { readSubject } from './after-gone.ts';
+import { changesOf } from '../core/history.ts';
+import { readRows } from '../jobs/read-rows.ts';
 import { jobsCarrying, readJobs } from './job-rows.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
 import type { Database } from '../jobs/database.ts';
@@ -29,6 +31,27 @@ export async function countRows(run: InFlight): Promise<void> {
     .map((row) => ({ id: row.id, files: row.files.filter((file) => own.has(file)) }))
     .filter((row) => row.files.length > 0 || row.id === id);
   record(run, { kind: 'rows:counted', job: id, role, rows: carrying });
+}
+
+/** Looks in the archive for the jobs whose row is gone from the table. */
+export async function lookInArchive(run: InFlight): Promise<void> {
+  const { database, archive } = run;
+  if (database === null || archive === null) return;
+  const history = run.recorder.history();
+  const gone = history.of('job:created').filter(({ job }) => changesOf(history, job).at(-1)?.values === null);
+  const ids = gone.map(({ job }) => job);
+  const { rows } = await readRows(database, archive, run.settings.jobs.statuses, ids);
+  for (const { job, role } of gone) {
+    const values = rows.get(job);
+    if (values !== undefined) record(run, { kind: 'row:archived', job, role, values });
+  }
+}
+
+/** What the broker keeps of the job besides its message. A broker that does not answer is told of by its other answers. */
+export async function lookForLeftovers(run: InFlight): Promise<void> {
+  const { id, role, message } = run.subject;
+  const leftovers = await run.queue.leftovers?.(message).catch(() => undefined);
+  if (leftovers !== undefined) record(run, { kind: 'broker:leftovers', job: id, role, leftovers });
 }
 
 /**

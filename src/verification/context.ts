@@ -77,6 +77,8 @@ export interface Connected extends RunContext {
   /** `null`: no access; then the queue has an API that shows its jobs. */
   readonly database: Database | null;
   readonly table: JobTable | null;
+  /** Where rows go when their job has ended; `null`: they stay. */
+  readonly archive: JobTable | null;
   readonly queue: Queue;
   /** A pooler stands between: connections do not tell their clients. */
   readonly pooled: boolean;
@@ -97,6 +99,8 @@ export interface Observing extends Connected {
 /** The run once its job is there. */
 export interface InFlight extends Observing {
   readonly subject: JobOnHand;
+  /** The witness that waits behind the subject, if there is one. */
+  readonly witness: JobOnHand | null;
 }
 
 export function record(run: RunContext, body: EventBody): Event {

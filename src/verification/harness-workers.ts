@@ -10,11 +10,13 @@ import { withProcesses } from './holders.ts';
 
 /** How often the broker is asked whether the new worker is connected. */
 const READY_INTERVAL_MS = 25;
+const LATE_LOOK_MS = 200;
 
 export class HarnessWorkers implements AsyncDisposable {
   readonly #run: Connected;
   readonly #command: string;
   readonly #lives: WorkerProcess[] = [];
+  #consumersBefore: ReadonlySet<string> = new Set();
   /** Lives that are to end: an exit of theirs is no surprise. */
   readonly #ending = new Set<WorkerProcess>();
   /** Which incarnation a life is now: one whose children died goes on as the next. */
@@ -29,6 +31,11 @@ export class HarnessWorkers implements AsyncDisposable {
     const current = this.#lives.at(-1);
     if (current === undefined) throw new Error('no worker was started');
     return current;
+  }
+
+  /** The life that began next after this one; `null`: none did. */
+  after(life: WorkerProcess): WorkerProcess | null {
+    return this.#lives[life.incarnation] ?? null;
   }
 
   /** Starts the next incarnation and records it; whether it becomes ready is told by `awaitReady`. */
@@ -95,6 +102,7 @@ export class HarnessWorkers implements AsyncDisposable {
     timeoutMs: number,
   ): Promise<boolean> {
     const run = this.#run;
+    this.#consumersBefore = consumersBefore;
     let ended = false;
     let announced = false;
     void life.exited.then(() => (ended = true));
@@ -113,6 +121,13 @@ export class HarnessWorkers implements AsyncDisposable {
     if (by === undefined || by === 'ended') return false;
     record(run, { kind: 'worker:ready', incarnation: life.incarnation, by });
     return true;
+  }
+
+  /** A worker that was not ready within the time may have become so since. */
+  async noteLateReady(): Promise<void> {
+    const life = this.current;
+    if (this.#run.recorder.latest('worker:ready')?.incarnation === life.incarnation) return;
+    await this.awaitReady(life, this.#consumersBefore, LATE_LOOK_MS);
   }
 
   /** @throws UserError `worker-exited` or `worker-not-ready`, with the last lines of its output */

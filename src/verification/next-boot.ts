@@ -36,12 +36,14 @@ export async function tryNextBoot(run: InFlight, workers: HarnessWorkers): Promi
   );
 }
 
-/** Whether there is a job that a further start could take: not ended, and not touched since the old worker had gone. */
+/** Whether there is a job that a further start could take: not ended, and not touched since the old worker had gone, though a new one was ready. */
 export function isWorthATry(run: InFlight): boolean {
   const last = subjectChanges(run).at(-1);
   const gone = run.recorder.latest('worker:gone');
   const timedOut = run.recorder.latest('timeout:reached')?.timeout === 'terminal';
   if (last?.values == null || gone === undefined || !timedOut) return false;
+  const ready = run.recorder.latest('worker:ready');
+  if (ready === undefined || ready.incarnation <= gone.incarnation) return false;
   return !isTerminal(last.values.state) && last.seq < gone.seq;
 }
 

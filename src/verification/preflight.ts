@@ -34,7 +34,7 @@ export async function preflight(
   return connected;
 }
 
-type InDatabase = Pick<Connected, 'database' | 'table' | 'pooled'>;
+type InDatabase = Pick<Connected, 'database' | 'table' | 'archive' | 'pooled'>;
 
 async function openJobTable(
   run: RunContext,
@@ -45,7 +45,16 @@ async function openJobTable(
   onOpened({ database });
   const table = await checkDatabase(run, database);
   onOpened({ table });
-  return { database, table, pooled: database.pooled };
+  return { database, table, archive: await checkArchive(run, database), pooled: database.pooled };
+}
+
+async function checkArchive(run: RunContext, database: Database): Promise<JobTable | null> {
+  const { jobs } = run.settings;
+  if (jobs.archive === null) return null;
+  const archive = await inspectTable(database, { ...jobs, table: jobs.archive, namedColumns: [] }, null);
+  const text = `jobs that have ended are looked for in ${archive.name} too`;
+  record(run, { kind: 'preflight:checked', check: 'archive', status: 'ok', text });
+  return archive;
 }
 
 /** For a table that is its own queue. */
@@ -63,7 +72,7 @@ function withoutDatabase(run: RunContext): InDatabase {
     text: 'no database: the job is followed through the API, which shows states and not each change, and not who made it',
     remedy: 'set DATABASE_URL to see every change',
   });
-  return { database: null, table: null, pooled: false };
+  return { database: null, table: null, archive: null, pooled: false };
 }
 
 function clockOf(run: RunContext): () => number {

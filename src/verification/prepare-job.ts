@@ -118,7 +118,7 @@ function sourceOf(run: Connected): 'trigger' | 'poll' {
  * to end soon.
  */
 export async function createJob(run: Connected, ids: ReservedIds, role: JobRole): Promise<JobOnHand> {
-  const { settings, database, table } = run;
+  const { settings, database, table, archive } = run;
   const witness = role === 'witness-ended' || role === 'witness-waiting';
   const files = await makeDummyFiles({
     folder: join(run.temporaryFolder, role),
@@ -133,7 +133,9 @@ export async function createJob(run: Connected, ids: ReservedIds, role: JobRole)
   if (id === undefined) throw new Error(`no id was reserved for the ${role}`);
   const planned = planRow(table, settings.jobs, { id, files });
   refuseUnfilled(table, settings.jobs, planned);
-  record(run, { kind: 'made', thing: { kind: 'row', table: table.sql, idColumn: table.idColumn.name, id } });
+  for (const { sql, idColumn } of archive === null ? [table] : [table, archive]) {
+    record(run, { kind: 'made', thing: { kind: 'row', table: sql, idColumn: idColumn.name, id } });
+  }
   await insertJob(database, table, planned);
   const status = planned.values.get(table.statusColumn.name);
   record(run, {
@@ -142,6 +144,7 @@ export async function createJob(run: Connected, ids: ReservedIds, role: JobRole)
     role,
     status: typeof status === 'string' ? status : '',
     files,
+    ...(planned.createdAtGuessed ? { createdAtGuessed: true } : {}),
   });
   return { id, role, files, message: { job: id, messageId: id } };
 }

@@ -29,19 +29,12 @@ const REFRESH_INTERVAL_MS = 50;
 /** Looks at the worker's processes and connections again and again until it is disposed. */
 export async function readyToStrike(run: InFlight, workers: HarnessWorkers): Promise<StrikeReadiness> {
   const life = workers.current;
-  const look = async (): Promise<Struck> => {
-    const tree = await life.tree();
-    const pids = new Set(tree.processes.map((process) => process.pid));
-    const connections = await connectionsOf(run, life.incarnation, pids);
-    const { incarnation } = life;
-    return { life, incarnation, tree, connections, consumersBefore: await consumerIds(run) };
-  };
-  let latest = await look();
+  let latest = await lookAt(run, life);
   const stopping = new AbortController();
   const refreshing = (async () => {
     while (!stopping.signal.aborted && !run.signal.aborted) {
       await pause(run, REFRESH_INTERVAL_MS);
-      if (!stopping.signal.aborted) latest = await look();
+      if (!stopping.signal.aborted) latest = await lookAt(run, life);
     }
   })().catch(() => undefined);
   return {
@@ -53,6 +46,14 @@ export async function readyToStrike(run: InFlight, workers: HarnessWorkers): Pro
   };
 }
 
+async function lookAt(run: InFlight, life: WorkerProcess): Promise<Struck> {
+  const tree = await life.tree();
+  const pids = new Set(tree.processes.map((process) => process.pid));
+  const connections = await connectionsOf(run, life.incarnation, pids);
+  const { incarnation } = life;
+  return { life, incarnation, tree, connections, consumersBefore: await consumerIds(run) };
+}
+
 export async function restartByHarness(
   run: InFlight,
   workers: HarnessWorkers,
@@ -61,18 +62,32 @@ export async function restartByHarness(
 ): Promise<void> {
   const looked = readiness.now();
   let struck: Struck = { ...looked, connections: new Set([...looked.connections, ...lastWriterOf(run)]) };
-  const { life, tree } = struck;
-  record(run, {
-    kind: 'worker:processes',
-    incarnation: life.incarnation,
-    mainPid: tree.main?.pid ?? life.pid,
-    processes: tree.processes,
-  });
+  let isGone = false;
+  recordProcesses(run, struck);
   for (const step of run.scenario.steps) {
+    const isStop = step.kind !== 'start' && step.kind !== 'wait';
+    if (isGone && isStop) {
+      // A further stop is for the next life; where nobody is left there is nothing to stop.
+      const next = workers.after(struck.life);
+      if (next === null) continue;
+      struck = await lookAt(run, next);
+      isGone = false;
+      recordProcesses(run, struck);
+    }
     const next = await perform(run, step, struck, workers, broker);
     if (next === null) return;
     struck = next;
+    isGone ||= step.kind === 'await-exit' && !run.disarmed;
   }
+}
+
+function recordProcesses(run: InFlight, { life, incarnation, tree }: Struck): void {
+  record(run, {
+    kind: 'worker:processes',
+    incarnation,
+    mainPid: tree.main?.pid ?? life.pid,
+    processes: tree.processes,
+  });
 }
 
 /** @returns whom the next step is about; `null`: the scenario cannot go on */
@@ -165,14 +180,14 @@ const EXIT_INTERVAL_MS = 10;
 async function awaitExit(
   run: InFlight,
   thenKillAfterMs: number | 'grace' | null,
-  { life, incarnation, connections, consumersBefore }: Struck,
+  { life, incarnation, tree, connections, consumersBefore }: Struck,
   workers: HarnessWorkers,
   broker: BrokerWatch,
 ): Promise<boolean> {
   if (run.disarmed) return true;
   const { stopGraceMs } = run.settings.worker;
   const killAfterMs = thenKillAfterMs === 'grace' ? stopGraceMs : thenKillAfterMs;
-  let left = await awaitNobody(run, life, killAfterMs);
+  let left = await awaitNobody(run, { life, tree }, killAfterMs);
   if (left.length > 0 && killAfterMs !== null) {
     const pids = left.map((process) => process.pid);
     const fault = 'SIGKILL after the grace period';
@@ -191,7 +206,8 @@ async function awaitExit(
     const pids = left.map((process) => process.pid);
     record(run, { kind: 'worker:still-there', incarnation, pids, connections: [] });
     workers.expectEnd(life);
-    return false;
+    // Who runs a worker sees its main process alone, and starts it again when that is gone.
+    return !isAmong(tree.main, left);
   }
   const consuming = await stillConsuming(run, consumersBefore);
   if (consuming.length > 0) {
@@ -269,20 +285,32 @@ async function stillConsuming(run: InFlight, before: ReadonlySet<string>): Promi
   return left;
 }
 
+function isAmong(wanted: ProcessInfo | null, processes: readonly ProcessInfo[]): boolean {
+  return processes.some(({ pid }) => pid === wanted?.pid);
+}
+
+/** Children may follow their parent a moment later. */
+const ORPHANS_FOLLOW_MS = 1_000;
+
 /**
  * Waits until nothing of the worker is left. Without a limit of its own it may take as long as the job in hand, and
- * the stop grace more.
+ * the stop grace more; children that do not follow their main process are not waited for.
  */
 async function awaitNobody(
   run: InFlight,
-  life: WorkerProcess,
+  { life, tree }: Pick<Struck, 'life' | 'tree'>,
   limitMs: number | null,
 ): Promise<readonly ProcessInfo[]> {
   let left: readonly ProcessInfo[] = [];
   let jobEndedAtMs: number | null = null;
+  let orphanedAtMs: number | null = null;
   await until(run, limitMs ?? run.settings.terminalTimeoutMs, EXIT_INTERVAL_MS, async () => {
     left = (await life.tree()).processes;
     if (left.length === 0) return true;
+    orphanedAtMs = isAmong(tree.main, left) ? null : (orphanedAtMs ?? performance.now());
+    if (limitMs === null && orphanedAtMs !== null && performance.now() - orphanedAtMs > ORPHANS_FOLLOW_MS) {
+      return true;
+    }
     const last = subjectChanges(run).at(-1);
     if (last?.values == null || isTerminal(last.values.state)) jobEndedAtMs ??= performance.now();
     const overdue =

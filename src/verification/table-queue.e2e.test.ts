@@ -1,17 +1,13 @@
 /** What must not fool a run on a table that is its own queue. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { SCENARIOS, type ScenarioName } from '../core/scenario.ts';
 import { ROWS } from '../testing/corpus/rows.ts';
 import type { CorpusRow } from '../testing/corpus/row.ts';
 import { makeTemplates, runRow } from '../testing/corpus/run-row.ts';
-import { builtWorker } from '../testing/corpus/targets.ts';
 import { startTestPostgres, type TestPostgres } from '../testing/servers.ts';
+import { startTableWorker } from '../testing/table-worker.ts';
 
 let server: TestPostgres;
 let outputDir: string;
@@ -32,22 +28,6 @@ function reference(changes: Partial<CorpusRow>): CorpusRow {
   if (row === undefined) throw new Error('the corpus has no reference');
   return { ...row, ...changes };
 }
-
-it.concurrent.each(Object.keys(SCENARIOS) as ScenarioName[])(
-  'proves nothing with its fault disarmed: %s',
-  async (scenario) => {
-    const { report } = await runRow(reference({ scenario }), {
-      server,
-      redis: null,
-      outputDir,
-      disarmed: true,
-    });
-    expect(report.verdict).toBe('inconclusive');
-    expect(report.criteria).toContainEqual(
-      expect.objectContaining({ id: 'restart-observed', status: 'inconclusive' }),
-    );
-  },
-);
 
 it('names a second worker on the table that nobody told of, and never passes on its account', async () => {
   const { report, events } = await runRow(reference({ flags: ['--poll-ms', '2000'] }), {
@@ -75,18 +55,6 @@ it('knows a worker that gives its connections a name of their own', async () => 
 });
 
 /** Polls all the time, so that it gets most of the jobs. */
-async function startUnknownWorker(databaseUrl: string): Promise<AsyncDisposable> {
-  const flags = ['--item-ms', '200', '--lease-ms', '1000', '--poll-ms', '5'];
-  const worker = spawn(process.execPath, [builtWorker('table-service/worker'), ...flags], {
-    env: { ...process.env, DATABASE_URL: databaseUrl },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  await once(createInterface(worker.stdout), 'line');
-  return {
-    async [Symbol.asyncDispose]() {
-      const ended = once(worker, 'exit');
-      worker.kill('SIGKILL');
-      await ended;
-    },
-  };
+function startUnknownWorker(databaseUrl: string): Promise<AsyncDisposable> {
+  return startTableWorker(databaseUrl, ['--item-ms', '200', '--lease-ms', '1000', '--poll-ms', '5']);
 }

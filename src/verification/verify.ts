@@ -25,6 +25,8 @@ import {
   checkObservation,
   countEffects,
   countRows,
+  lookForLeftovers,
+  lookInArchive,
   needsControl,
   runControl,
 } from './conclude.ts';
@@ -162,7 +164,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     subject: await triggerJob(observing, created, ids),
     witness: settings.witnesses ? await submitWaitingWitness(observing, ids) : null,
   }));
-  const inFlight: InFlight = { ...observing, subject };
+  const inFlight: InFlight = { ...observing, subject, witness };
   const broker = watchBroker(inFlight, subject);
   opened.broker = broker;
 
@@ -174,15 +176,21 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     await readiness?.[Symbol.asyncDispose]();
     await inStep(run, 'monitor', async () => {
       const ended = await monitor(inFlight, broker);
+      if (!ended) await opened.workers?.noteLateReady();
       if (ended && witness !== null) await awaitWaitingWitness(inFlight, witness);
     });
   }
   await inStep(run, 'results', async () => {
     await settle(inFlight, broker);
+    await lookInArchive(inFlight);
+    await lookForLeftovers(inFlight);
     await countRows(inFlight);
     await countEffects(inFlight);
     await checkObservation(inFlight);
-    if (struck && needsControl(inFlight)) await runControl(inFlight, ids);
+    if (struck && needsControl(inFlight)) {
+      await runControl(inFlight, ids);
+      await lookInArchive(inFlight);
+    }
     if (opened.workers !== null && isWorthATry(inFlight)) {
       await inFlight.observer[Symbol.asyncDispose]();
       await broker[Symbol.asyncDispose]();

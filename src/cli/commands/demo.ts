@@ -1,10 +1,12 @@
 /** `verify-restart demo`: one verification on servers of its own and the bundled worker. */
 import { loadSettings } from '../../config/load.ts';
 import type { UserConfig } from '../../config/define-config.ts';
+import { mergeConfigs } from '../../config/merge-configs.ts';
 import type { RawFlags } from '../../config/raw-flags.ts';
+import { LIST_BROKEN, listBroken } from '../broken-list.ts';
 import { DEMO_EFFECTS, demoEnvironment } from '../demo-environment.ts';
 import { demoTarget } from '../demo-targets.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { isTerminal, runWithSettings } from './run.ts';
 
 /** Stands in until the server is there: a loopback address, so that nothing else can be meant. */
@@ -20,9 +22,13 @@ export interface DemoOptions {
 
 export async function runDemo(flags: RawFlags, options: DemoOptions): Promise<ExitCode> {
   const { interactive, broken } = options;
+  if (broken === LIST_BROKEN) {
+    console.log(listBroken());
+    return EXIT_CODES.verified;
+  }
   const backend = flags.queueBackend === 'redis' ? 'redis' : 'postgres';
   const target = await demoTarget(options.target, { backend, broken });
-  const demo: UserConfig = {
+  const own: UserConfig = {
     database: { url: PLACEHOLDER_DATABASE },
     queue: target.queue,
     worker: { command: target.workerCommand },
@@ -35,7 +41,7 @@ export async function runDemo(flags: RawFlags, options: DemoOptions): Promise<Ex
     env: process.env,
     cwd: process.cwd(),
     isTTY: isTerminal(),
-    demo,
+    demo: mergeConfigs(own, target.config),
   });
   return runWithSettings(settings, flags, () => demoEnvironment({ target, interactive }));
 }

@@ -7,7 +7,7 @@ import {
   type RunBuilder,
   type RunOptions,
 } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 const BACKOFF = { baseMs: 1_000, factor: 2 };
 
@@ -46,6 +46,45 @@ describe('passed', () => {
     );
   });
 
+  test('timers may fire 50 ms early, and not a millisecond more', () => {
+    const { events } = struck().picksUp(2).completed().end();
+    const [counted] = events.filter(
+      (event) => event.kind === 'row:version' && event.values?.retryCount === 1,
+    );
+    const waited = (ms: number): string => {
+      const timed = events.map((event) =>
+        event.kind === 'row:version' && event.writer?.applicationName === 'verify-restart#2'
+          ? { ...event, databaseAtMs: (counted as typeof event).databaseAtMs + ms }
+          : event,
+      );
+      return judgedAs(createHistory(timed), 'backoff-honoured');
+    };
+    expect(waited(1_950)).toBe('passed backoff-kept');
+    expect(waited(1_949)).toBe('failed retried-too-early');
+  });
+
+  test('a claim that is given up with the count begins the wait; a note on the way ends it not', () => {
+    const run = aRun({ strikeAt: 'retrying', backoff: BACKOFF }).job().submitted().picksUp(1);
+    run.row({ status: 'retrying', retryCount: 1, taskId: null }, 1).row({ error: 'broken' }, 1);
+    expect(seen(run.strike().gone().starts(2).ready(2).wait(2_000).picksUp(2).completed())).toBe(
+      'passed backoff-kept',
+    );
+  });
+
+  test('a retry that is sent with a task id of its own waits from there on, and not until there', () => {
+    const run = aRun({ strikeAt: 'retrying', backoff: BACKOFF }).job().submitted().picksUp(1);
+    run.row({ status: 'pending', retryCount: 1 }, 1).row({ taskId: 'the next' }, 1);
+    expect(seen(run.strike().gone().starts(2).ready(2).wait(2_000).picksUp(2).completed())).toBe(
+      'passed backoff-kept',
+    );
+  });
+
+  test('a longer wait, or a last_retry_at that is touched and counts for nothing', () => {
+    expect(seen(struck().wait(9_000).picksUp(2).completed())).toBe('passed backoff-kept');
+    const touched = struck().wait(900).row({ lastRetryAt: '2026-01-31T12:00:01+00:00' }, 2);
+    expect(seen(touched.wait(1_100).picksUp(2).completed())).toBe('passed backoff-kept');
+  });
+
   test('by polling a look may come late', () => {
     expect(seen(struck({ source: 'poll' }).wait(1_500).picksUp(2).completed())).toBe('passed backoff-kept');
   });
@@ -65,6 +104,21 @@ describe('failed', () => {
       .picksUp(1)
       .row({ status: 'retrying', retryCount: 2 }, 1);
     expect(seen(run.wait(9_000).picksUp(1, { taskId: 'b' }).completed())).toBe('failed retry-counted-twice');
+  });
+
+  test('the restart let the wait begin anew, in the row or in the queue', () => {
+    const anew = struck({}).wait(900).row({ lastRetryAt: '2026-01-31T12:00:01+00:00' }, 2);
+    const history = anew.wait(2_000).picksUp(2).completed().end();
+    expect(judgedAs(history, 'backoff-honoured')).toBe('failed backoff-begun-anew');
+    expect(findingOf(history, 'backoff-begun-anew')).toMatchObject({ retry: 1, leastMs: 2_000 });
+    expect(diagnosedAs(history)).toEqual(['backoff-lost']);
+    const delayed = retrying()
+      .broker({ due: { kind: 'at', atMs: 2_100 } })
+      .strike()
+      .gone()
+      .starts(2);
+    const later = delayed.wait(900).broker({ due: { kind: 'at', atMs: 3_050 } });
+    expect(seen(later.wait(2_000).picksUp(2).completed())).toBe('failed backoff-begun-anew');
   });
 
   test('the retry never came', () => {
@@ -97,6 +151,29 @@ describe('skipped', () => {
     expect(seen(restarted({ backoff: BACKOFF }).picksUp(2, { retryCount: 1 }).completed())).toBe(
       'skipped nothing-retried',
     );
+  });
+
+  test('nor where the pick-up names a task of its own and keeps the status', () => {
+    const run = restarted({ backoff: BACKOFF }).row({ taskId: 'another', retryCount: 1 }, 2).progress(40, 2);
+    expect(seen(run.completed(2))).toBe('skipped nothing-retried');
+  });
+
+  test('nor is a count that was not there before', () => {
+    const run = aRun({ backoff: BACKOFF }).job().row({ retryCount: null }, 1).submitted().picksUp(1);
+    run.row({ status: 'retrying', retryCount: 1 }, 1).strike().gone().starts(2).ready(2).picksUp(2);
+    expect(seen(run.completed())).toBe('skipped nothing-retried');
+  });
+
+  test('nor is there one in a row that was deleted and made again', () => {
+    const run = restarted({ backoff: BACKOFF }).deletes(2).row({ status: 'processing', retryCount: 1 }, 2);
+    expect(seen(run.completed(2))).toBe('skipped nothing-retried');
+  });
+
+  test('nor is one that is counted by a recovery before the pick-up, or before there was any attempt', () => {
+    const recovered = restarted({ backoff: BACKOFF }).row({ retryCount: 1 }, 2).picksUp(2).completed();
+    expect(seen(recovered)).toBe('skipped nothing-retried');
+    const first = aRun({ backoff: BACKOFF }).job().submitted().row({ retryCount: 1 }, 1).picksUp(1);
+    expect(seen(first.completed())).toBe('skipped nothing-retried');
   });
 
   test('nor is a count that comes with the end, or a wait that the end cut short', () => {

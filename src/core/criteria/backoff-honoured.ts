@@ -4,7 +4,11 @@
  *
  * Why: backoff protects whatever the job failed on. A restart that skips it turns a deploy into a stampede.
  * What would fool it: the clock of the looker (so the waits are measured between the times that the server noted for
- * the two writes), and a count that is raised when a job is taken up: that write ends a wait, it does not begin one.
+ * the two writes), and a count that is raised when a job is taken up, or by a recovery that counts the restart as an
+ * attempt: such a write ends a wait or has none, it does not begin one.
+ * A wait that is longer than it need be is no fault (jitter, a busy worker), unless the restart made it begin anew: the
+ * row's `last_retry_at` or the broker's due time moved, and a whole backoff was waited from there. Every further restart
+ * would put the retry off again.
  * A retry that has not come when the record breaks off, or that is still to fall due, is not lost.
  * What it cannot see: how long the wait should be, unless the settings say so (`retries`); then it is skipped. Under
  * polling, the moment of a write; so there it is lenient.
@@ -21,23 +25,31 @@ import { judgement, type Criterion } from './criterion.ts';
 const TOLERANCE_MS = 50;
 /** A look that comes late makes a wait look shorter than it was. */
 const POLLING_TOLERANCE_MS = 1_000;
+/** A due time that moves by less was not begun anew. */
+const NOTICEABLE_MS = 200;
 
 export const backoffHonoured: Criterion = {
   id: 'backoff-honoured',
   title: 'retries kept their backoff',
   judge(history, facts) {
     const backoff = first(history, 'run:started')?.backoff ?? null;
-    const waits = waitsOf(facts.changes);
+    const waits = waitsOf(facts);
     if (waits.length === 0) return judgement('skipped', finding('nothing-retried'));
     if (backoff === null) return judgement('skipped', finding('backoff-unknown', { retries: waits.length }));
     const polled = last(history, 'observer:started')?.source !== 'trigger';
     const toleranceMs = polled ? POLLING_TOLERANCE_MS : TOLERANCE_MS;
     const problems: Finding[] = [];
-    for (const { retry, waitedMs, step } of waits) {
+    const interrupted = waits.findLast((wait) => isInterrupted(wait, facts));
+    for (const wait of waits) {
+      const { retry, waitedMs, step } = wait;
       const leastMs = backoff.baseMs * backoff.factor ** retry;
       if (step > 1) problems.push(finding('retry-counted-twice', { retry, step }));
       if (waitedMs !== null && waitedMs < leastMs - toleranceMs) {
         problems.push(finding('retried-too-early', { retry, waitedMs, leastMs }));
+      }
+      const movedMs = wait === interrupted ? movedByRestart(wait, facts) : null;
+      if (waitedMs !== null && movedMs !== null && waitedMs >= movedMs + leastMs - toleranceMs) {
+        problems.push(finding('backoff-begun-anew', { retry, waitedMs, leastMs }));
       }
     }
     if (problems.length > 0) return judgement('failed', ...problems);
@@ -63,28 +75,68 @@ interface Wait {
   readonly waitedMs: number | null;
   /** By how much the count was raised. */
   readonly step: number;
+  /** The write that counted it. */
+  readonly counted: RowVersion;
+  /** `seq` of the pick-up. */
+  readonly untilSeq: number;
 }
 
-function waitsOf(changes: readonly RowVersion[]): readonly Wait[] {
-  const waits: Wait[] = [];
+function waitsOf(facts: RestartFacts): readonly Wait[] {
+  const { changes } = facts;
+  const found: Wait[] = [];
   // From the end, so that what comes next is known: the next pick-up, or the end of the job.
   let next: RowVersion | undefined;
-  for (let index = changes.length - 1; index > 0; index -= 1) {
-    const version = changes[index];
-    const before = changes[index - 1]?.values;
-    if (version === undefined) continue;
-    const { values } = version;
-    const step = (values?.retryCount ?? 0) - (before?.retryCount ?? 0);
-    const counted = before?.retryCount != null && values?.retryCount != null && step > 0;
-    const ends = hasEnded(version);
+  const steps = changes.map((version, index) => ({ version, previous: changes[index - 1] }));
+  for (const { version, previous } of steps.toReversed()) {
+    const before = previous?.values;
+    const retry = version.values?.retryCount ?? 0;
+    const step = retry - (before?.retryCount ?? retry);
+    const over = hasEnded(version) || isPickUp(version.values, before);
     // A job that ended while it waited (it was cancelled, it was given up) waits for nothing any more.
-    if (counted && !ends && !isPickUp(values, before) && (next === undefined || !hasEnded(next))) {
+    const waits = step > 0 && !over && (next === undefined || !hasEnded(next));
+    if (waits && previous !== undefined && isOwnFailure(version, previous, facts)) {
       const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
-      waits.push({ retry: values.retryCount, waitedMs, step });
+      const untilSeq = next?.seq ?? Number.POSITIVE_INFINITY;
+      found.push({ retry, waitedMs, step, counted: version, untilSeq });
     }
-    if (ends || isPickUp(values, before)) next = version;
+    if (over) next = version;
   }
-  return waits.toReversed();
+  return found.toReversed();
+}
+
+/** A count that somebody raises who did not hold the job, or before anybody did, is none of an attempt that failed. */
+function isOwnFailure(version: RowVersion, before: RowVersion, facts: RestartFacts): boolean {
+  const { values } = version;
+  if (before.values?.state === 'pending' && values?.status === before.values.status) return false;
+  const [holder, writer] = [facts.attribute(before), facts.attribute(version)];
+  return holder === null || writer === null || holder.incarnation === writer.incarnation;
+}
+
+/** The restart began while this was waited for. */
+function isInterrupted({ counted, untilSeq }: Wait, { begun }: RestartFacts): boolean {
+  return begun !== undefined && counted.seq < begun.seq && begun.seq < untilSeq;
+}
+
+/** By how much the restart put off the begin of the wait; `null`: it did not. */
+function movedByRestart(
+  { counted, untilSeq }: Wait,
+  { changes, snapshots, begun }: RestartFacts,
+): number | null {
+  const sinceSeq = begun?.seq ?? Number.POSITIVE_INFINITY;
+  const within = ({ seq }: { readonly seq: number }): boolean => seq > sinceSeq && seq < untilSeq;
+  const noted = changes.find(
+    (version) => within(version) && version.values?.lastRetryAt !== counted.values?.lastRetryAt,
+  );
+  const inRowMs = noted === undefined ? 0 : noted.databaseAtMs - counted.databaseAtMs;
+  const dueTimes = snapshots
+    .filter(({ seq, state }) => seq > counted.seq && seq < untilSeq && state === 'delayed')
+    .flatMap(({ seq, due }) => (due.kind === 'at' ? [{ seq, atMs: due.atMs }] : []));
+  const [first] = dueTimes;
+  const inBrokerMs = dueTimes
+    .filter(within)
+    .reduce((most, { atMs }) => Math.max(most, atMs - (first?.atMs ?? atMs)), 0);
+  const movedMs = Math.max(inRowMs, inBrokerMs);
+  return movedMs < NOTICEABLE_MS ? null : movedMs;
 }
 
 /** Taken up: claimed anew, or its status put to work again. A status that says "waits for its retry" is none. */

@@ -7,7 +7,7 @@ import { clockShifts } from './clock-shift.ts';
 const NOON = Date.parse('2026-03-01T12:00:00Z');
 
 /** A job that is made at noon, started a second later, and ended a second after that. */
-function shiftsOf(columns: Partial<RowValues>, offsetMs = 0) {
+function shiftsOf(columns: Partial<RowValues>, offsetMs = 0, createdAtGuessed = false) {
   const row = (state: RowValues['state'], secondsLater: number, roles: readonly (keyof RowValues)[]) => ({
     kind: 'row:version' as const,
     job: 'j',
@@ -24,7 +24,7 @@ function shiftsOf(columns: Partial<RowValues>, offsetMs = 0) {
   });
   const bodies: EventBody[] = [
     { kind: 'clock:measured', offsetMs, uncertaintyMs: 1 },
-    { kind: 'job:created', job: 'j', role: 'subject', status: 'pending', files: [] },
+    { kind: 'job:created', job: 'j', role: 'subject', status: 'pending', files: [], createdAtGuessed },
     row('pending', 0, ['createdAt']),
     row('processing', 1, ['createdAt', 'startedAt']),
     row('completed', 2, ['createdAt', 'startedAt', 'completedAt']),
@@ -50,6 +50,7 @@ describe('with a zone', () => {
 
   it('leaves a clock alone that is off by no zone', () => {
     expect(shiftsOf({ startedAt: '2026-03-01T12:07:01+00:00' })).toEqual([]);
+    expect(shiftsOf({ startedAt: '2026-03-01T12:20:01+00:00' })).toEqual([]);
   });
 });
 
@@ -75,11 +76,26 @@ describe('without a zone', () => {
     ]);
   });
 
+  it('leaves out a created_at that the harness had to guess', () => {
+    const columns = {
+      createdAt: '2026-03-01T12:00:00',
+      startedAt: '2026-03-01T21:00:01',
+      completedAt: '2026-03-01T21:00:02',
+    };
+    expect(shiftsOf(columns).map(({ code }) => code)).toEqual(['timestamp-shifted', 'timestamp-shifted']);
+    expect(shiftsOf(columns, 0, true)).toEqual([]);
+    const mixed = { ...columns, completedAt: '2026-03-01T12:00:02' };
+    expect(shiftsOf(mixed, 0, true)).toEqual([
+      { code: 'timestamp-shifted', column: 'completed_at', hours: -9 },
+    ]);
+  });
+
   it('judges nothing where there is nothing to compare with', () => {
     expect(shiftsOf({ startedAt: '2026-03-01T21:00:01' })).toEqual([]);
   });
 });
 
-it('judges nothing against a database whose own clock is an hour off', () => {
+it('judges nothing against a database whose own clock is off, by an hour or ten minutes', () => {
+  expect(shiftsOf({ startedAt: '2026-03-01T13:00:01+00:00' }, -600_000)).toEqual([]);
   expect(shiftsOf({ startedAt: '2026-03-01T13:00:01+00:00' }, -3_600_000)).toEqual([]);
 });

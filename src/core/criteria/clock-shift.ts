@@ -4,7 +4,9 @@
  *
  * What would fool it: a worker's clock that differs from the database's (then by no multiple of a quarter of an hour,
  * which every zone is; and where the database's own clock is far from ours, nothing is judged), a column without a
- * zone whose every value is in local time (then all are shifted alike, which is a convention and no fault).
+ * zone whose every value is in local time (then all are shifted alike, which is a convention and no fault), and a
+ * created_at that the harness wrote itself into such a column: it does not know the convention, so the worker's own
+ * values are compared with each other.
  */
 import { finding, type Finding } from '../findings.ts';
 import { first, type History } from '../history.ts';
@@ -22,7 +24,9 @@ const COLUMNS = [
 export function clockShifts(history: History, facts: RestartFacts): readonly Finding[] {
   const offsetMs = first(history, 'clock:measured')?.offsetMs ?? 0;
   if (Math.abs(offsetMs) > QUARTER_MS / 2) return [];
-  const shifts = COLUMNS.flatMap(([role, column]) => {
+  const guessed = isCreatedAtGuessed(history, facts);
+  const columns = COLUMNS.filter(([role]) => role !== 'createdAt' || !guessed);
+  const shifts = columns.flatMap(([role, column]) => {
     const version = facts.changes.find(({ values }) => values?.[role] != null);
     const text = version?.values?.[role];
     if (version === undefined || text == null) return [];
@@ -30,8 +34,8 @@ export function clockShifts(history: History, facts: RestartFacts): readonly Fin
     if (timestamp === null) return [];
     return [{ column, zoned: timestamp.zoned, shiftMs: timestamp.epochMs - version.databaseAtMs }];
   });
-  // With a zone there is one right time. Without, the column's own convention is the one of most values.
-  const convention = shifts.find(({ zoned, column }) => !zoned && column === 'created_at')?.shiftMs;
+  // With a zone there is one right time. Without, the first that was written sets the convention.
+  const convention = shifts.find(({ zoned }) => !zoned)?.shiftMs;
   return shifts.flatMap(({ column, zoned, shiftMs }) => {
     const against = zoned ? 0 : convention;
     if (against === undefined) return [];
@@ -40,4 +44,8 @@ export function clockShifts(history: History, facts: RestartFacts): readonly Fin
     const isZone = quarters !== 0 && Math.abs(differenceMs - quarters * QUARTER_MS) < TOLERANCE_MS;
     return isZone ? [finding('timestamp-shifted', { column, hours: quarters / 4 })] : [];
   });
+}
+
+export function isCreatedAtGuessed(history: History, { job }: RestartFacts): boolean {
+  return history.of('job:created').some((event) => event.job === job && event.createdAtGuessed === true);
 }

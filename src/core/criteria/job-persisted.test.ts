@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { createHistory } from '../history.ts';
+import type { Event, RowValues } from '../event.ts';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { findingOf, judgedAs, notPassed } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'job-persisted');
@@ -18,9 +20,91 @@ describe('passed', () => {
     expect(seen(handedOver({ source: 'poll' }))).toBe('passed row-in-every-observation observed-by-polling');
   });
 
+  describe('a row that the service made, and that was followed only then', () => {
+    const late = (source: 'trigger' | 'poll', job = 'job-1') => {
+      const { events } = handedOver({ source }).end();
+      const followed = events.map((event) =>
+        event.kind === 'job:created' ? { ...event, job, followedLate: true } : event,
+      );
+      return createHistory(
+        job === 'job-1'
+          ? followed
+          : [...events.slice(0, -1), { ...followed.find(isCreation)!, seq: 900 }, events.at(-1)!],
+      );
+    };
+    const isCreation = (event: Event): boolean => event.kind === 'job:created';
+
+    test('says so: what was before is not seen', () => {
+      expect(judgedAs(late('trigger'), 'job-persisted')).toBe(
+        'passed row-in-every-observation followed-late',
+      );
+      expect(findingOf(late('trigger'), 'row-in-every-observation')).toMatchObject({ source: 'poll' });
+    });
+
+    test('where it is polled, that says it all', () => {
+      expect(judgedAs(late('poll'), 'job-persisted')).toBe(
+        'passed row-in-every-observation observed-by-polling',
+      );
+    });
+
+    test('of another job is none of its own', () => {
+      expect(judgedAs(late('trigger', 'job-ended'), 'job-persisted')).toBe('passed row-in-every-observation');
+    });
+  });
+
+  test('what was changed unseen in another job does not count here', () => {
+    const run = handedOver().event({
+      kind: 'observer:checked',
+      job: 'job-waiting',
+      complete: false,
+      versions: 2,
+    });
+    expect(seen(run)).toBe('passed row-in-every-observation');
+  });
+
   test('deleted and inserted again by one transaction: nobody ever saw it away', () => {
     const run = restarted().deletes(2, 'one').row({ status: 'pending' }, 2, 'one').picksUp(2).completed();
     expect(seen(run)).toBe('passed row-in-every-observation');
+  });
+});
+
+describe('moved to the archive', () => {
+  /** As the row was last seen, with what it became on its way. */
+  const archived = (run: RunBuilder, became: Partial<RowValues>): RunBuilder => {
+    const there = run.events.findLast((event) => event.kind === 'row:version' && event.values !== null);
+    if (there?.kind !== 'row:version' || there.values === null) throw new Error('there was no row');
+    return run.event({
+      kind: 'row:archived',
+      job: 'job-1',
+      role: 'subject',
+      values: { ...there.values, ...became, digest: 'archived' },
+    });
+  };
+  const COMPLETED = {
+    status: 'completed',
+    state: 'completed',
+    completedAt: '2026-01-31T12:00:09+00:00',
+  } as const;
+  const moved = (): RunBuilder => restarted().picksUp(2).progress(100).deletes(2).acks();
+
+  test('by the statement that ends the job: then its end is what lies there', () => {
+    const history = archived(moved().reads(), COMPLETED).end();
+    expect(notPassed(history)).toEqual(notPassed(handedOver().end()));
+  });
+
+  test('a row that is away and comes back before it is moved was away', () => {
+    const run = restarted()
+      .deletes(2)
+      .row({ status: 'pending', progress: 20 }, 2)
+      .picksUp(2)
+      .progress(100)
+      .deletes(2);
+    expect(seen(archived(run.acks(), COMPLETED))).toBe('failed row-gone');
+  });
+
+  test('a row that is not there either is lost, and one that lies there unfinished has not ended', () => {
+    expect(seen(moved())).toBe('failed row-gone');
+    expect(judgedAs(archived(moved(), {}).end(), 'reached-terminal')).toMatch(/^failed/);
   });
 });
 

@@ -25,6 +25,21 @@ describe('passed', () => {
     expect(findingOf(history, 'one-row')).toMatchObject({ children: 5 });
   });
 
+  test('rows without a file are neither copies nor children', () => {
+    expect(seen(stranger(stranger(handedOver(), 'a', []), 'b', []))).toBe('passed one-row one-message');
+  });
+
+  test('what carries the files of another job', () => {
+    const run = handedOver().event({ kind: 'row:stranger', job: 'job-waiting', id: 'x', files: FILES });
+    const { events } = run.end();
+    const rows = [{ id: 'y', files: FILES }];
+    const counted = { kind: 'rows:counted', job: 'job-waiting', role: 'witness-waiting', rows } as const;
+    const others = events
+      .filter(({ kind }) => kind !== 'rows:counted')
+      .toSpliced(-1, 0, { ...counted, seq: events.length, atMs: 0 });
+    expect(judgedAs(historyOf(others), 'no-duplicate-jobs')).toBe('passed rows-not-counted one-message');
+  });
+
   test('a broker that does not count is said', () => {
     expect(seen(handedOver({ broker: false }))).toBe('passed one-row messages-not-counted');
   });
@@ -34,6 +49,21 @@ describe('passed', () => {
       .end()
       .events.filter(({ kind }) => kind !== 'rows:counted');
     expect(judgedAs(historyOf(events), 'no-duplicate-jobs')).toBe('passed rows-not-counted one-message');
+  });
+});
+
+describe('skipped: nothing lists the rows', () => {
+  const hidden = (job: string): string => {
+    const run = handedOver().event({ kind: 'rows:not-counted', job, reason: 'no access' });
+    return judgedAs(run.end(), 'no-duplicate-jobs');
+  };
+
+  test('and why is said', () => {
+    expect(hidden('job-1')).toBe('skipped rows-not-visible');
+  });
+
+  test('not where it is another job whose rows are hidden', () => {
+    expect(hidden('job-waiting')).toBe('passed one-row one-message');
   });
 });
 

@@ -41,12 +41,8 @@ export const noDuplicateJobs: Criterion = {
         ? finding('rows-not-counted')
         : finding('one-row', { children: Math.max(0, counted.rows.length - 1) });
     const messages = counts.length === 0 ? finding('messages-not-counted') : finding('one-message', { most });
-    if (counts.length > 0 && (counted !== undefined || facts.observedToEnd)) {
-      return judgement('passed', rows, messages);
-    }
-    return counted === undefined
-      ? judgement('inconclusive', rows, messages)
-      : judgement('passed', rows, messages);
+    const seenWhole = counted !== undefined || (counts.length > 0 && facts.observedToEnd);
+    return judgement(seenWhole ? 'passed' : 'inconclusive', rows, messages);
   },
 };
 

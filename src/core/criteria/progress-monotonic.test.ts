@@ -17,6 +17,14 @@ test('passed: it only rises, and may stand still', () => {
   expect(seen(handedOver({ source: 'poll' }))).toBe('passed progress-rose observed-by-polling');
 });
 
+test('passed: it was empty until the first file was done', () => {
+  const run = restarted().row({ progress: null }, 2);
+  const { events } = run.picksUp(2).progress(40).completed().end();
+  const from = events.findIndex((event) => event.kind === 'row:version' && event.values?.progress === null);
+  const empty = events.filter((event, index) => event.kind !== 'row:version' || index >= from);
+  expect(judgedAs(createHistory(empty), 'progress-monotonic')).toBe('passed progress-rose');
+});
+
 test('failed: it begins again, and by whom', () => {
   const history = restarted().picksUp(2, { progress: 0 }).progress(40).completed().end();
   expect(judgedAs(history, 'progress-monotonic')).toBe('failed progress-went-down');
@@ -41,6 +49,7 @@ test('failed: with the word that the effects are whole, where they are', () => {
     'failed progress-went-down effects-are-whole',
   );
   expect(begunAgain(FILES.map((item) => ({ item, count: 2 })))).toBe('failed progress-went-down');
+  expect(begunAgain(FILES.slice(1).map((item) => ({ item, count: 1 })))).toBe('failed progress-went-down');
   expect(begunAgain([{ item: 'by another name', count: 5 }])).toBe('failed progress-went-down');
 });
 

@@ -21,7 +21,7 @@ export const progressMonotonic: Criterion = {
     let highest: number | null = null;
     for (const version of observed) {
       const progress = version.values?.progress ?? null;
-      if (highest !== null && (progress === null || progress < highest)) {
+      if (highest !== null && (progress ?? -1) < highest) {
         const incarnation = facts.attribute(version)?.incarnation ?? null;
         const dip = finding('progress-went-down', { before: highest, after: progress, incarnation });
         const effects = effectsOf(history, facts.job);
@@ -32,7 +32,7 @@ export const progressMonotonic: Criterion = {
           effects.repeated.length === 0;
         return whole ? judgement('failed', dip, finding('effects-are-whole')) : judgement('failed', dip);
       }
-      if (progress !== null) highest = progress;
+      highest = progress;
     }
     const rose = finding('progress-rose', { highest: highest ?? 0 });
     return last(history, 'observer:started')?.source === 'trigger'

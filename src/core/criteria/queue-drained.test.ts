@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { createHistory } from '../history.ts';
+import type { EventBody, Leftover } from '../event.ts';
 import { handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'queue-drained');
@@ -8,9 +10,27 @@ function seen(run: RunBuilder): string {
 
 const ended = (): RunBuilder => restarted().picksUp(2).row({ status: 'completed', completedAt: 'x' }, 2);
 
+function left(...leftovers: readonly Leftover[]): EventBody {
+  return { kind: 'broker:leftovers', job: 'job-1', role: 'subject', leftovers };
+}
+
 describe('passed', () => {
   test.each(['ended', 'gone'] as const)('the broker counts it as %s', (state) => {
     expect(seen(ended().broker({ state, owner: null, messages: 0 }))).toBe('passed broker-says');
+  });
+
+  test('a follow-up that was sent with the end, or an alarm that goes off before we look', () => {
+    const run = restarted().picksUp(2).wait(2_000).row({ status: 'completed', completedAt: 'x' }, 2).acks();
+    const endMs = run.events.at(-1)?.atMs ?? 0;
+    const followUp = left({
+      kind: 'delayed',
+      name: 'mail (8)',
+      setAtMs: endMs - 20,
+      dueAtMs: endMs + 60_000,
+    });
+    const goneOff = left({ kind: 'delayed', name: 'watch (7)', setAtMs: 20, dueAtMs: endMs });
+    expect(seen(run.event(followUp))).toBe('passed broker-says');
+    expect(seen(run.event(goneOff))).toBe('passed broker-says');
   });
 
   test('dead, where the row failed too', () => {
@@ -28,6 +48,18 @@ describe('failed', () => {
     expect(findingOf(history, 'still-in-queue')).toMatchObject({
       broker: 'the broker counts it as held by token-of-2',
     });
+  });
+
+  test('an alarm, a repeating entry, or a lock is left', () => {
+    const alarm = { kind: 'delayed', name: 'watch (7)', setAtMs: 20, dueAtMs: 3_600_000 } as const;
+    const long = restarted().picksUp(2).wait(2_000).row({ status: 'completed', completedAt: 'x' }, 2).acks();
+    const found = long.event(left(alarm)).end();
+    expect(judgedAs(found, 'queue-drained')).toBe('failed set-for-the-job');
+    expect(diagnosedAs(found)).toEqual(['queue-leftovers']);
+    const repeating = left({ kind: 'repeating', name: 'poll (repeat:7:1)', setAtMs: 9_000, dueAtMs: null });
+    expect(seen(ended().acks().event(repeating))).toBe('failed set-for-the-job');
+    const lock = left({ kind: 'lock', name: 'lock:job-1', setAtMs: null, dueAtMs: null });
+    expect(seen(ended().acks().event(lock))).toBe('failed lock-stands');
   });
 
   test('a second message is left', () => {
@@ -50,6 +82,9 @@ describe('nothing to judge', () => {
 
   test('inconclusive: the broker does not tell', () => {
     expect(seen(ended().broker({ state: 'unknown' }))).toBe('inconclusive broker-not-asked');
+    const { events } = ended().end();
+    const unasked = events.filter(({ kind }) => kind !== 'broker:snapshot');
+    expect(judgedAs(createHistory(unasked), 'queue-drained')).toBe('inconclusive broker-not-asked');
   });
 
   test('inconclusive: the acknowledgement may still have come', () => {

@@ -4,13 +4,16 @@
  * Why: what is done and never acknowledged is run again at the next restart, which may be tonight.
  * What would fool it: a broker's own list of finished jobs (that is an archive, not a message to hand out), and looking
  * too early: the acknowledgement comes a moment after the last write. So it is the last look after the settle time.
+ * Alarms, repeating entries and locks that were set for the job are taken back at its end. A delayed message that was
+ * sent with the end or after it (a clean-up, a report for tomorrow) is what comes next, not what was left behind.
  * What it cannot see: a broker that cannot be asked; then it is inconclusive. Where the run is given none to ask, because
  * jobs are submitted through an API, it is skipped, and the report says why.
  */
 import { describeBroker, describeDue } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
-import { finding } from '../findings.ts';
-import { last, lastSnapshotBefore, rowBefore } from '../history.ts';
+import { finding, type Finding } from '../findings.ts';
+import { last, lastSnapshotBefore, rowBefore, type History } from '../history.ts';
+import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const queueDrained: Criterion = {
@@ -41,6 +44,34 @@ export const queueDrained: Criterion = {
     }
     const messages = snapshot.messages ?? 0;
     if (messages > 0) return judgement('failed', finding('messages-left', { messages }));
+    const leftovers = leftoversOf(history, facts);
+    if (leftovers.length > 0) return judgement('failed', ...leftovers);
     return judgement('passed', finding('broker-says', { text }));
   },
 };
+
+/** What is sent this short a time before the end was sent with it. */
+const WITH_THE_END_MS = 500;
+
+function leftoversOf(history: History, { job, end }: RestartFacts): readonly Finding[] {
+  const look = history.of('broker:leftovers').findLast((event) => event.job === job);
+  return (look?.leftovers ?? []).flatMap(({ kind, name, setAtMs, dueAtMs }) => {
+    switch (kind) {
+      case 'lock':
+        return [finding('lock-stands', { name })];
+      case 'repeating':
+        return [finding('set-for-the-job', { what: name, due: 'again and again' })];
+      case 'delayed': {
+        const stays = look !== undefined && dueAtMs !== null && dueAtMs > look.atMs;
+        const before = setAtMs !== null && end !== undefined && setAtMs < end.atMs - WITH_THE_END_MS;
+        if (!stays || !before) return [];
+        return [
+          finding('set-for-the-job', {
+            what: name,
+            due: describeDue({ kind: 'at', atMs: dueAtMs }, look.atMs),
+          }),
+        ];
+      }
+    }
+  });
+}

@@ -51,6 +51,12 @@ describe('failed', () => {
     expect(findingOf(history, 'reached-and-left')).toMatchObject({ reached: 'completed', now: 'processing' });
   });
 
+  test('it was left for good', () => {
+    const history = restarted().picksUp(2).completed().deletes('psql').end();
+    expect(judgedAs(history, 'reached-terminal')).toBe('failed reached-and-left');
+    expect(findingOf(history, 'reached-and-left')).toMatchObject({ reached: 'completed', now: 'gone' });
+  });
+
   test('the row is gone', () => {
     const run = restarted()
       .deletes(2)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createHistory } from '../history.ts';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
@@ -45,6 +46,30 @@ describe('passed', () => {
       );
     },
   );
+
+  test('started an hour before it was made, by a clock that is an hour behind the one of the database', () => {
+    const startedAt = '2026-01-31T11:00:00+00:00';
+    const { events } = aRun()
+      .job()
+      .submitted()
+      .picksUp(1, { startedAt })
+      .strike()
+      .gone()
+      .starts(2)
+      .picksUp(2)
+      .completed()
+      .end();
+    const withOffset = (offsetMs: number) =>
+      judgedAs(
+        createHistory(
+          events.map((event) => (event.kind === 'clock:measured' ? { ...event, offsetMs } : event)),
+        ),
+        'timestamps-preserved',
+      );
+    expect(withOffset(3_600_000)).toBe('passed started-at-kept completed-at-set clocks-differ');
+    expect(withOffset(1_800_000)).toBe('failed timestamps-out-of-order');
+    expect(withOffset(0)).toBe('failed timestamps-out-of-order timestamp-shifted');
+  });
 
   test('a job that ended without ever having been worked on was never started', () => {
     expect(seen(aRun().job().submitted().strike().failed('given up', 2))).toBe('passed completed-at-set');

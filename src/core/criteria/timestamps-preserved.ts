@@ -4,16 +4,16 @@
  * Why: durations, billing and "stuck since" alarms are computed from them; a second pick-up that sets started_at anew
  * hides the outage.
  * What would fool it: comparing only the value before and after (a reset between two looks), clocks that differ (the
- * worker's and the database's may be a little apart, so the order is judged with a tolerance), and values that cannot
- * be compared (a column without a zone beside one with, a mere date, a number): said, not judged. A job that ended
+ * worker's and the database's may be a little apart, so the order is judged with a tolerance; where the measured
+ * distance explains it, it is said and not held against the worker), and values that cannot be compared (a column without a zone beside one with, a mere date, a number): said, not judged. A job that ended
  * without ever having been worked on was never started.
  */
 import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { rowBefore, type RowVersion } from '../history.ts';
+import { first, rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { parseTimestamp } from '../timestamps.ts';
-import { clockShifts } from './clock-shift.ts';
+import { clockShifts, isCreatedAtGuessed } from './clock-shift.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 /** Two machines' clocks may differ by this much without a timestamp being wrong. */
@@ -33,7 +33,8 @@ export const timestampsPreserved: Criterion = {
     const good: Finding[] = [];
     if (now.startedAt !== undefined) judgeStartedAt(facts, problems, good);
     if (now.completedAt !== undefined) judgeCompletedAt(now, problems, good);
-    judgeOrder(now, problems, good);
+    const comparable = isCreatedAtGuessed(history, facts) ? { ...now, createdAt: null } : now;
+    judgeOrder(comparable, first(history, 'clock:measured')?.offsetMs ?? 0, problems, good);
     problems.push(...clockShifts(history, facts));
     if (problems.length > 0) return judgement('failed', ...problems);
     // Nothing was started and nothing has ended: there was nothing to preserve.
@@ -89,7 +90,8 @@ function judgeCompletedAt(now: RowValues, problems: Finding[], good: Finding[]):
   else good.push(finding('completed-at-set', { completedAt: now.completedAt }));
 }
 
-function judgeOrder(now: RowValues, problems: Finding[], good: Finding[]): void {
+/** @param offsetMs by how much the database's clock is ahead of this machine's, where the worker runs too */
+function judgeOrder(now: RowValues, offsetMs: number, problems: Finding[], good: Finding[]): void {
   const order = [
     ['created_at', now.createdAt],
     ['started_at', now.startedAt],
@@ -105,7 +107,9 @@ function judgeOrder(now: RowValues, problems: Finding[], good: Finding[]): void 
     if (before === null || after === null || before.zoned !== after.zoned) {
       good.push(finding('timestamps-not-comparable', { earlier, later }));
     } else if (after.epochMs < before.epochMs - CLOCK_TOLERANCE_MS) {
-      problems.push(finding('timestamps-out-of-order', { earlier, later, earlierAt, laterAt }));
+      const explained = after.epochMs >= before.epochMs - Math.abs(offsetMs) - CLOCK_TOLERANCE_MS;
+      if (explained) good.push(finding('clocks-differ', { earlier, later, offsetMs }));
+      else problems.push(finding('timestamps-out-of-order', { earlier, later, earlierAt, laterAt }));
     }
   }
 }

@@ -37,4 +37,5 @@ export const retriesMiscounted: Diagnose = (subject) =>
     ? {}
     : undefined;
 
-export const backoffLost: Diagnose = (subject) => (subject.found('retried-too-early') ? {} : undefined);
+export const backoffLost: Diagnose = (subject) =>
+  subject.found('retried-too-early') || subject.found('backoff-begun-anew') ? {} : undefined;

@@ -53,7 +53,7 @@ describe('put back again and again', () => {
       .gone()
       .starts(2)
       .ready(2)
-      .broker({ state: 'delayed', due: { kind: 'at', atMs: 1_000_000 }, facts: { retries } });
+      .broker({ state: 'delayed', due: { kind: 'at', atMs: 121_000 }, facts: { retries } });
 
   test('with the row untouched, something keeps every new worker away', () => {
     const run = putBack(2);

@@ -6,7 +6,7 @@
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type QueueFacts } from '../event.ts';
 import { first, lastSnapshotBefore, rowBefore, type BrokerSnapshot, type History } from '../history.ts';
-import { PUT_BACK_IN_VAIN, timesPutBack } from '../redelivery.ts';
+import { putBackUntouched } from '../redelivery.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 
 export function isCelery(history: History): boolean {
@@ -161,8 +161,10 @@ export const putBackAgain: Diagnose = (subject) => {
   const { takeOver, gone, successor } = subject.facts;
   const lost = subject.has('picked-up-again', 'failed') || subject.has('reached-terminal', 'failed');
   if (!isCelery(subject.history) || !lost || takeOver !== undefined || gone === undefined) return undefined;
-  const again = now === undefined ? 0 : timesPutBack(subject.facts, now);
-  return again >= PUT_BACK_IN_VAIN ? { incarnation: successor?.incarnation ?? null, again } : undefined;
+  const putBack = now === undefined ? undefined : putBackUntouched(subject.facts, now);
+  return putBack?.inVain === true
+    ? { incarnation: successor?.incarnation ?? null, again: putBack.times }
+    : undefined;
 };
 
 /** For a job that is not due yet: when the visibility timeout ends, by the clock of the run's beginning. */

@@ -5,7 +5,8 @@
 import { firstClaimAfter, claimIn, claimsWithin } from '../claims.ts';
 import { effectsOf } from '../effects.ts';
 import { isTerminal } from '../event.ts';
-import { changesOf, jobInRole, lastSnapshotBefore, type RowVersion } from '../history.ts';
+import { changesOf, jobInRole, lastSnapshotBefore, snapshotsOf, type RowVersion } from '../history.ts';
+import { findStallOfTheLiving } from '../redelivery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** The job was not brought to its end, and nobody says that it is yet to come. */
@@ -24,13 +25,18 @@ function witness({ history }: Case, role: 'witness-ended' | 'witness-waiting'): 
 
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
 export const staleLock: Diagnose = (subject) => {
-  const { successor, successorDied, gone } = subject.facts;
-  if (!isUntouched(subject) || successor === undefined || gone === undefined) return undefined;
+  const { successor, successorNotReady, successorDied, gone, brokerBefore } = subject.facts;
+  const there = successor ?? successorNotReady;
+  if (!isUntouched(subject) || there === undefined || gone === undefined) return undefined;
   if (successorDied !== undefined) return undefined;
+  // A broker that had done with the job before the strike may have done with the one behind as well.
+  if (brokerBefore?.state === 'ended' || brokerBefore?.state === 'gone') return undefined;
   const waiting = witness(subject, 'witness-waiting');
   const now = waiting.at(-1)?.values;
   const untouched = waiting.every((version) => version.seq < gone.seq);
-  return now?.state === 'pending' && untouched ? { incarnation: successor.incarnation } : undefined;
+  return now?.state === 'pending' && untouched
+    ? { incarnation: there.incarnation, ready: successor === undefined ? 0 : 1 }
+    : undefined;
 };
 
 /** After everything was judged one more worker was started, and that one took it. */
@@ -70,13 +76,22 @@ export const graceShorterThanDrain: Diagnose = (subject) => {
   return asked === undefined || killed === undefined ? undefined : { afterMs: killed.atMs - asked.atMs };
 };
 
-/** The neighbour that waited was taken by the worker that was asked to stop, and never given back. */
+/**
+ * The neighbour that waited was taken by the worker that was asked to stop, and never given back: by its row, or, where
+ * that was not told, by the broker, which had done with it when the worker had left.
+ */
 export const lostInShutdownWindow: Diagnose = (subject) => {
-  const { faults, struck, attribute } = subject.facts;
-  if (!subject.found('waiting-witness-stuck') || faults[0] === undefined) return undefined;
+  const { faults, struck, attribute, gone } = subject.facts;
+  if (!subject.found('waiting-witness-stuck') || gone === undefined) return undefined;
+  if (faults[0] === undefined || faults[0].signal === 'SIGKILL') return undefined;
   const last = witness(subject, 'witness-waiting').at(-1);
-  if (last?.values?.state !== 'processing' || faults[0].signal === 'SIGKILL') return undefined;
-  return attribute(last)?.incarnation === struck ? { incarnation: struck } : undefined;
+  const job = jobInRole(subject.history, 'witness-waiting');
+  if (last?.values?.state === 'processing') {
+    return attribute(last)?.incarnation === struck ? { incarnation: struck } : undefined;
+  }
+  if (last?.values?.state !== 'pending' || job === undefined) return undefined;
+  const after = snapshotsOf(subject.history, job).find(({ seq }) => seq > gone.seq);
+  return after?.state === 'ended' || after?.state === 'gone' ? { incarnation: struck } : undefined;
 };
 
 /** Handed out again, perhaps again and again, and not a step of work was done. */
@@ -104,13 +119,22 @@ export const completedOnShutdown: Diagnose = (subject) => {
 const CLOSED =
   /\b(?:closed|destroyed|terminated|not (?:open|queryable))\b|after calling end|shut(?:ting)?[ -]?down|ECONNRESET/i;
 
-/** The old worker failed its job after the signal, for want of something that it had closed itself. */
+/**
+ * The old worker failed its job after the signal, for want of something that it had closed itself: the row says so, or
+ * (what was closed was the way to the row) the broker alone.
+ */
 export const closedBeforeDrained: Diagnose = (subject) => {
-  const error = endByOld(subject)?.values;
-  return error?.state === 'failed' && CLOSED.test(error.error ?? '') && !/stopp?ed/i.test(error.error ?? '')
-    ? { error: (error.error ?? '').slice(0, 200) }
-    : undefined;
+  const error = errorOfOld(subject) ?? '';
+  return CLOSED.test(error) && !/stopp?ed/i.test(error) ? { error: error.slice(0, 200) } : undefined;
 };
+
+function errorOfOld(subject: Case): string | null | undefined {
+  const { polite, terminal, brokerBefore, brokerAfterGone } = subject.facts;
+  const end = endByOld(subject)?.values;
+  if (end?.state === 'failed') return end.error;
+  if (!polite || terminal !== undefined || brokerBefore?.state === 'dead') return undefined;
+  return brokerAfterGone?.state === 'dead' ? brokerAfterGone.failedReason : undefined;
+}
 
 function endByOld({ facts }: Case): RowVersion | undefined {
   const { terminal, begun, struck, attribute } = facts;
@@ -174,16 +198,34 @@ export const errorSwallowed: Diagnose = (subject) => {
   return files.slice(from).every((file) => missing.has(file)) ? { items: missing.size } : undefined;
 };
 
-/** Claimed again by the same process while its own run was still going on, and by the same name. */
+/**
+ * Claimed again by the same process while its own run was still going on, and by the same name: as the row counts it, or
+ * as the broker does, which took it from a living holder and handed it out again without another claim in the row.
+ */
 export const fenceNotUnique: Diagnose = (subject) => {
   if (!isDoneTwice(subject)) return undefined;
   const same = claimsWithin(subject.facts).find(({ before, after }) => before !== null && before === after);
-  return same === undefined ? undefined : { claim: same.after };
+  if (same !== undefined) return { claim: same.after };
+  const { changes, takeOver, attribute } = subject.facts;
+  const stalled = findStallOfTheLiving(subject.facts);
+  if (stalled === undefined || takeOver === undefined) return undefined;
+  const { incarnation } = takeOver.attribution;
+  const claims = new Set(
+    changes
+      .filter((version) => attribute(version)?.incarnation === incarnation)
+      .map(({ values }) => claimIn(values)),
+  );
+  const [claim] = claims;
+  return claims.size === 1 && claim != null && stalled.seq > takeOver.version.seq ? { claim } : undefined;
 };
 
-/** Claimed again while the run that held it was alive: its lock had ended before the work. */
+/** Claimed again, or taken back by the broker, while the run that held it was alive: its lock had ended before the work. */
 export const lockShorterThanWork: Diagnose = (subject) => {
   if (!isDoneTwice(subject)) return undefined;
+  const { takeOver } = subject.facts;
+  if (findStallOfTheLiving(subject.facts) !== undefined && takeOver !== undefined) {
+    return { incarnation: takeOver.attribution.incarnation };
+  }
   const again = claimsWithin(subject.facts).find(
     ({ beforeLeaseMs }) => beforeLeaseMs === null || beforeLeaseMs >= 0,
   );

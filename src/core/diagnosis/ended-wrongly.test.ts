@@ -68,6 +68,16 @@ describe('the end did not last', () => {
     });
   });
 
+  test('put back to processing by whoever had ended it, with nothing to follow: a late write, no further run', () => {
+    expect(causes(handedOver().row({ status: 'processing' }, 2))).toEqual(['wrote-after-end']);
+    expect(causes(handedOver().row({ status: 'processing' }, 2).progress(60, 2))).toEqual([
+      'reran-finished-job',
+    ]);
+    expect(causes(handedOver().row({ status: 'processing', taskId: 'new' }, 2))).toEqual([
+      'reran-finished-job',
+    ]);
+  });
+
   test('written after its end: which columns, when', () => {
     expect(causes(handedOver().progress(60, 2))).toEqual(['wrote-after-end']);
     expect(valuesOf(handedOver().wait(90).progress(60, 2), 'wrote-after-end')).toMatchObject({
@@ -100,6 +110,26 @@ describe('the end was the wrong one', () => {
 
   test('failed after it was taken up, where the control completes', () => {
     expect(causes(control(restarted().picksUp(2).failed('input used up')))).toEqual(['rerun-cannot-succeed']);
+  });
+
+  test('… also where it failed before it had written anything: it was handed out, so that is no clean-up at a start', () => {
+    expect(causes(control(restarted().delivered(2).failed('in the way', 2)))).toEqual([
+      'rerun-cannot-succeed',
+    ]);
+  });
+
+  test('… for want of what the old worker had closed, whom the row or the broker alone was told', () => {
+    const closed = 'Cannot use a pool after calling end on the pool';
+    const told = inFlight({ polite: true }).strike().failed(closed, 1).gone().starts(2).ready(2);
+    expect(causes(control(told))).toEqual(['closed-before-drained']);
+    const untold = inFlight({ polite: true })
+      .strike()
+      .broker({ state: 'dead', failedReason: closed, due: { kind: 'never' } })
+      .gone()
+      .starts(2)
+      .ready(2);
+    expect(causes(untold.timesOut())).toEqual(['closed-before-drained']);
+    expect(valuesOf(untold, 'closed-before-drained')).toEqual({ error: closed });
   });
 
   test('… by retries that the restart used up', () => {

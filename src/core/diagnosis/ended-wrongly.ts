@@ -2,7 +2,10 @@
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type JobState } from '../event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
-import { changesOf, jobInRole, lastSnapshotBefore } from '../history.ts';
+import { claimIn } from '../claims.ts';
+import { changesOf, jobInRole, lastSnapshotBefore, rowBefore } from '../history.ts';
+import { wasHandedOutBefore } from '../redelivery.ts';
+import { kindOfWrite } from '../take-over.ts';
 import {
   closedBeforeDrained,
   completedOnShutdown,
@@ -31,6 +34,8 @@ interface FirstEnd {
   readonly by: number | null;
   /** Who left it again, if that is known. */
   readonly leftBy: number | null;
+  /** Nobody took it up again: whoever had ended it put another status over the end, and no more came of it. */
+  readonly byLateWrite: boolean;
 }
 
 /** The final state that did not last, if there was one. */
@@ -43,10 +48,16 @@ function endThatWasLeft({ facts }: Case): FirstEnd | undefined {
   );
   if (left === undefined || facts.artefacts.has(left.seq)) return undefined;
   const writer = (version: typeof terminal): number | null => facts.attribute(version)?.incarnation ?? null;
-  return { state, by: writer(terminal), leftBy: writer(left) };
+  const [by, leftBy] = [writer(terminal), writer(left)];
+  const workedOn = changes.some(
+    (version) =>
+      version.seq > left.seq && kindOfWrite(version.values, rowBefore(changes, version.seq)) !== 'none',
+  );
+  const claimed = claimIn(left.values) !== null && claimIn(left.values) !== claimIn(terminal.values);
+  return { state, by, leftBy, byLateWrite: by !== null && by === leftBy && !claimed && !workedOn };
 }
 
-/** A new worker wrote FAILED without having worked on the job, whether or not the redelivery went on with it. */
+/** A new worker wrote FAILED without having been handed the job, whether or not the redelivery went on with it. */
 export const failedAtBoot: Diagnose = (subject) => {
   const { terminal, takeOver, struck } = subject.facts;
   if (terminal?.values?.state !== 'failed') return undefined;
@@ -55,11 +66,12 @@ export const failedAtBoot: Diagnose = (subject) => {
   // Put into a row of its own, or out of retries: that is told of by itself.
   if (subject.found('further-rows') || subject.found('retries-burnt')) return undefined;
   const worked = takeOver !== undefined && takeOver.version.seq <= terminal.seq;
+  if (worked || wasHandedOutBefore(subject.facts, terminal)) return undefined;
   const wrong =
     endThatWasLeft(subject) !== undefined ||
     subject.found('ended-unworked') ||
     subject.found('ended-otherwise');
-  return wrong && !worked ? { incarnation } : undefined;
+  return wrong ? { incarnation } : undefined;
 };
 
 /** The struck worker itself wrote FAILED or CANCELLED on its way out, though the job is handed out again, or would have completed. */
@@ -82,13 +94,14 @@ export const reranFinishedJob: Diagnose = (subject) => {
   const left = endThatWasLeft(subject);
   const reopened = valuesOf(subject, 'waiting-witness-reopened');
   if (left === undefined && reopened !== undefined) return { state: reopened.before, incarnation: null };
-  if (left === undefined || redeliveredAfterDrain(subject) !== undefined) return undefined;
+  if (left === undefined || left.byLateWrite || redeliveredAfterDrain(subject) !== undefined)
+    return undefined;
   if (failedAtBoot(subject) !== undefined || failedOnShutdown(subject) !== undefined) return undefined;
   return { state: left.state, incarnation: left.leftBy };
 };
 
 export const wroteAfterEnd: Diagnose = (subject) => {
-  if (endThatWasLeft(subject) !== undefined) return undefined;
+  if (endThatWasLeft(subject)?.byLateWrite === false) return undefined;
   // Of two that work at once one ends it later than the other.
   if (subject.found('older-wrote-after-newer')) return undefined;
   const changed = valuesOf(subject, 'changed-after-end');
@@ -101,11 +114,13 @@ export const endedUnworked: Diagnose = (subject) =>
     ? { state: subject.facts.end?.values?.state ?? null }
     : undefined;
 
-/** It failed after it had been taken up again: something of the first run stands in the way of the second. */
+/** It failed after it had been handed out again: something of the first run stands in the way of the second. */
 export const rerunCannotSucceed: Diagnose = (subject) => {
   if (!subject.found('ended-otherwise') || subject.found('retries-burnt')) return undefined;
   if (failedAtBoot(subject) !== undefined || endedOnShutdown(subject)) return undefined;
-  return subject.facts.takeOver === undefined ? undefined : {};
+  const { takeOver, end } = subject.facts;
+  const handedOut = end !== undefined && wasHandedOutBefore(subject.facts, end);
+  return takeOver !== undefined || handedOut ? {} : undefined;
 };
 
 export const itemsMissing: Diagnose = (subject) => {
@@ -138,6 +153,9 @@ export const neverAcked: Diagnose = (subject) => {
   if (facts.takeOver === undefined && endedBy !== facts.struck) return undefined;
   return { due: valuesOf(subject, 'still-in-queue')?.due ?? null };
 };
+
+export const queueLeftovers: Diagnose = ({ found }) =>
+  found('set-for-the-job') || found('lock-stands') ? {} : undefined;
 
 export const recoveryHitFinishedJobs: Diagnose = (subject) => {
   const touched = valuesOf(subject, 'ended-witness-touched');

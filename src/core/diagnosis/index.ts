@@ -23,7 +23,7 @@ export const DIAGNOSES = {
   'grace-shorter-than-drain': claims.graceShorterThanDrain,
   'loaded-at-boot-only': claims.loadedAtBootOnly,
   'acked-before-done': lost.ackedBeforeDone,
-  'child-death-acked': celery.childDeathAcked,
+  'child-death-acked': either(celery.childDeathAcked, lost.childDeathAcked),
   'acked-on-shutdown': either(celery.ackedOnShutdown, claims.completedOnShutdown, lost.ackedOnShutdown),
   'lost-in-shutdown-window': either(
     celery.putBackAndSwallowed,
@@ -57,6 +57,7 @@ export const DIAGNOSES = {
   'recovery-hit-finished-jobs': endedWrongly.recoveryHitFinishedJobs,
   'slot-left-behind': endedWrongly.slotLeftBehind,
   'never-acked': endedWrongly.neverAcked,
+  'queue-leftovers': endedWrongly.queueLeftovers,
   'reset-at-boot': accounting.resetAtBoot,
   'progress-reset': accounting.progressReset,
   'restarts-burn-retries': accounting.restartsBurnRetries,

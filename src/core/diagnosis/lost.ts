@@ -9,8 +9,13 @@ import {
   type BrokerSnapshot,
 } from '../history.ts';
 import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
-import { ackedOnReceipt, childDeathAcked, isCelery, visibilityValues } from './celery.ts';
-import { loadedAtBootOnly, takenAndLeft } from './claims.ts';
+import {
+  ackedOnReceipt,
+  childDeathAcked as celeryChildDeathAcked,
+  isCelery,
+  visibilityValues,
+} from './celery.ts';
+import { closedBeforeDrained, loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
@@ -77,8 +82,7 @@ export const ackedOnShutdown: Diagnose = (subject) => {
 /** The broker still had it after the old worker was gone, somebody living finished with it, and no work was done. */
 export const redeliveredButSkipped: Diagnose = (subject) => {
   const { facts } = subject;
-  if (!isUntouched(subject) || !isOver(now(subject)) || childDeathAcked(subject) !== undefined)
-    return undefined;
+  if (!isUntouched(subject) || !isOver(now(subject)) || isChildsDeath(subject)) return undefined;
   const again = findRedelivery(facts);
   const after = facts.brokerAfterGone;
   const wasThere =
@@ -86,9 +90,25 @@ export const redeliveredButSkipped: Diagnose = (subject) => {
   return again !== undefined || wasThere ? { deliveries: again?.deliveries ?? null } : undefined;
 };
 
+/** Children of the worker were killed, and the worker itself told the broker that the job was over. */
+export const childDeathAcked: Diagnose = (subject) => {
+  const { faults, brokerBefore, brokerAfterGone: after } = subject.facts;
+  if (isCelery(subject.history) || !isUntouched(subject) || faults[0]?.reach !== 'child') return undefined;
+  const over = isOver(after) || after?.state === 'dead';
+  return isHeldInBroker(brokerBefore) && over
+    ? { line: null, reach: faults[0].reach, broker: describeBroker(after) }
+    : undefined;
+};
+
+function isChildsDeath(subject: Case): boolean {
+  return childDeathAcked(subject) !== undefined || celeryChildDeathAcked(subject) !== undefined;
+}
+
 export const brokerGaveUpRowNotTold: Diagnose = (subject) => {
   const after = now(subject);
+  if (isChildsDeath(subject)) return undefined;
   if (!isLost(subject) || subject.facts.end !== undefined || after?.state !== 'dead') return undefined;
+  if (closedBeforeDrained(subject) !== undefined) return undefined;
   return { reason: after.failedReason, stalls: after.stalls };
 };
 

@@ -1,5 +1,6 @@
 /** Why a run proves nothing, and what would. */
 import { unmappedStatus } from '../history.ts';
+import type { RestartFacts } from '../restart.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /**
@@ -37,7 +38,7 @@ export const workerNotRestarted: Diagnose = ({ found, facts }) => {
 
 /** The harness's own signal was sent, and the worker lives on. */
 export const signalSwallowed: Diagnose = ({ found, facts }) => {
-  if (!found('worker-still-there') || facts.by !== 'auto') return undefined;
+  if (!found('worker-still-there') || facts.by !== 'auto' || isOrphaned(facts)) return undefined;
   const { faults, stillThere } = facts;
   return { signal: faults[0]?.signal ?? null, pids: stillThere?.pids.join(' ') ?? '' };
 };
@@ -54,8 +55,17 @@ export const diedBeforeStrike: Diagnose = ({ found, facts, history }) => {
   };
 };
 
-export const orphanChildren: Diagnose = ({ found }) =>
-  found('write-after-gone') || found('written-undelivered') ? {} : undefined;
+/** The main process has gone, and others of its tree have not. */
+function isOrphaned({ stillThere, mainPid }: RestartFacts): boolean {
+  return stillThere !== undefined && mainPid !== undefined && !stillThere.pids.includes(mainPid);
+}
+
+export const orphanChildren: Diagnose = ({ found, facts }) => {
+  if (found('worker-still-there') && facts.by === 'auto' && isOrphaned(facts)) {
+    return { pids: facts.stillThere?.pids.join(' ') ?? null };
+  }
+  return found('write-after-gone') || found('written-undelivered') ? { pids: null } : undefined;
+};
 
 export const anotherWorker: Diagnose = ({ found }) => (found('holder-not-struck') ? {} : undefined);
 

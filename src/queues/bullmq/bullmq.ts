@@ -24,6 +24,7 @@ export async function openBullmq(settings: QueueSettings, context: QueueContext)
     consumers: () => store.consumers(),
     submit: (submission) => store.submit(submission),
     inspect: async (message) => brokerState(await store.look(message), clock.now()),
+    leftovers: (message) => store.leftovers(message),
     estimateRecovery: async (message) => estimateRecovery(await store.look(message), clock.now()),
     purge: (message) => store.purge(message),
     absentKeys: () => store.absentKeys(),

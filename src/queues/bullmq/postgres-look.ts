@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 
 import type { MessageState } from '../../core/event.ts';
 import { SEARCH_LIMIT } from '../limits.ts';
+import type { OtherMessage } from './leftovers.ts';
 import type { Candidate } from './store.ts';
 
 /** Epoch times in ms, by the clock of the workers. */
@@ -97,6 +98,27 @@ export async function lookPostgres(
     candidates: row.candidates,
     searchComplete: row.complete,
   };
+}
+
+/** The newest messages that wait or are delayed and name the job somewhere, its own message left out. */
+export async function readOtherMessages(
+  pool: Pool,
+  schema: string,
+  queueName: string,
+  message: { readonly job: string; readonly messageId: string },
+): Promise<readonly OtherMessage[]> {
+  const { rows } = await pool.query<OtherMessage>(
+    `select id, name, data::text as data, added_at_ms::float8 as "addedAtEpochMs",
+            case when state = 'delayed' then process_at_ms::float8 end as "dueAtEpochMs",
+            scheduler_id is not null as repeating,
+            (parent_queue, parent_id) is not distinct from ($1, $2) as "childOfMessage"
+       from ${schema}.job
+      where queue = $1 and id <> $2 and state in ('waiting', 'delayed')
+        and (strpos(data::text, $3) > 0 or strpos(id, $3) > 0)
+      order by seq desc limit ${SEARCH_LIMIT}`,
+    [queueName, message.messageId, message.job],
+  );
+  return rows;
 }
 
 function stateOf(state: string | null): MessageState {

@@ -3,7 +3,7 @@ import { createPostgresBackend, Queue } from 'bullmq';
 import { escapeIdentifier, Pool, type QueryResultRow } from 'pg';
 
 import type { QueueSettings } from '../../config/settings.ts';
-import type { Connection } from '../../core/event.ts';
+import type { Connection, Leftover } from '../../core/event.ts';
 import { environmentError, UserError } from '../../core/errors.ts';
 import { DEFAULT_REQUEST_TIMEOUT_MS } from '../limits.ts';
 import { errorText } from '../broker-errors.ts';
@@ -17,7 +17,8 @@ import {
   trackedSockets,
   type PostgresTarget,
 } from './postgres-connection.ts';
-import { lookPostgres, type PostgresReading } from './postgres-look.ts';
+import { leftoverMessages } from './leftovers.ts';
+import { lookPostgres, readOtherMessages, type PostgresReading } from './postgres-look.ts';
 import type { Sent } from '../reference.ts';
 import type { MessageFacts } from './stalled.ts';
 import { checkQueueName, refusedByBullmq } from './submit-errors.ts';
@@ -180,11 +181,20 @@ class PostgresStore implements BullmqStore {
       readyAtMs: reading.readyAtEpochMs === null ? null : reading.readyAtEpochMs + sinceEpochMs,
       nextLookMs: this.#nextLook(reading.lookedAtEpochMs, nowMs, sinceEpochMs),
       intervalMs: this.#intervalMs,
+      looked: reading.lookedAtEpochMs !== null,
       deliveries: reading.deliveries,
       stalls: reading.stalls,
       failedReason: reading.failedReason,
       messages: this.#count(message, reading),
     };
+  }
+
+  async leftovers(message: MessageRef): Promise<readonly Leftover[]> {
+    const others = await this.#ask(() =>
+      readOtherMessages(this.#pool, this.#schema, this.#settings.name, message),
+    );
+    const sinceEpochMs = this.#clock.now() - Date.now();
+    return leftoverMessages(others, message, (epochMs) => epochMs + sinceEpochMs);
   }
 
   async purge(message: MessageRef): Promise<void> {

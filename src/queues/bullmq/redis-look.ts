@@ -2,6 +2,7 @@
 import type { Redis } from 'ioredis';
 
 import type { MessageState } from '../../core/event.ts';
+import type { OtherMessage } from './leftovers.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import { SEARCH_LIMIT } from '../limits.ts';
 import { number, text, textList } from '../redis/values.ts';
@@ -28,6 +29,8 @@ export interface RedisReading {
 const FIELDS = ['name', 'data', 'ats', 'stc', 'pb', 'failedReason', 'defa'] as const;
 /** BullMQ keeps 12 bits for the order within a millisecond in the scores of delayed messages. */
 const DELAYED_SCORE_UNIT = 0x1000;
+/** Clocks of one machine, read one after the other, and the way to the server and back. */
+const CLOCK_ERROR_MS = 1_000;
 /** A longer interval than this is taken for two clocks that disagree. */
 const LONGEST_INTERVAL_MS = 24 * 60 * 60 * 1000;
 
@@ -87,10 +90,50 @@ export async function lookRedis(client: Redis, keys: RedisKeys, id: string): Pro
     marked: marked === 1,
     readyAtEpochMs: delayedScore === null ? null : Math.floor(delayedScore / DELAYED_SCORE_UNIT),
     throttleLeftMs,
-    intervalMs: intervalOf(number(lookedAt), throttleLeftMs, epochMs(time)),
+    intervalMs: intervalOf(number(lookedAt), throttleLeftMs, [epochMs(time), Date.now()]),
     unfinished: lists.flat(),
     unfinishedComplete: lists.every((ids) => ids.length < SEARCH_LIMIT),
   };
+}
+
+/** The newest messages that wait or are delayed, the one named left out. */
+export async function readOtherMessages(
+  client: Redis,
+  keys: RedisKeys,
+  messageId: string,
+): Promise<readonly OtherMessage[]> {
+  const newest = SEARCH_LIMIT - 1;
+  const [delayed, waiting, prioritized] = await Promise.all([
+    client.zrevrange(keys.of('delayed'), 0, newest, 'WITHSCORES'),
+    client.lrange(keys.of('wait'), 0, newest),
+    client.zrevrange(keys.of('prioritized'), 0, newest),
+  ]);
+  const due = new Map<string, number | null>([...waiting, ...prioritized].map((id) => [id, null]));
+  for (let index = 0; index < delayed.length; index += 2) {
+    due.set(delayed[index] ?? '', Math.floor(Number(delayed[index + 1]) / DELAYED_SCORE_UNIT));
+  }
+  due.delete(messageId);
+  return Promise.all(
+    [...due].map(async ([id, dueAtEpochMs]) => {
+      const [name, data, addedAt, repeatKey, parentKey] = await client.hmget(
+        keys.message(id),
+        'name',
+        'data',
+        'timestamp',
+        'rjk',
+        'parentKey',
+      );
+      return {
+        id,
+        name: name ?? '',
+        data: data ?? '',
+        addedAtEpochMs: Number(addedAt ?? 0),
+        dueAtEpochMs,
+        repeating: repeatKey != null,
+        childOfMessage: parentKey === keys.message(messageId),
+      };
+    }),
+  );
 }
 
 interface Places {
@@ -113,13 +156,21 @@ function stateOf(places: Places): MessageState {
 
 /**
  * `stalled-check` holds when the last counting check ran and lives for one interval from then on, so the two ends
- * tell the interval. The one is by the worker's clock, the other by the server's: whole milliseconds of difference
- * between them are an error of the result, more is refused.
+ * tell the interval. The one is by the worker's clock, the other counts from now: by the server's clock, or by ours,
+ * where the worker runs. Whole milliseconds between the clocks are an error of the result; where they are far apart, the
+ * one that yields an interval is the worker's.
  */
-function intervalOf(lookedAtMs: number | null, leftMs: number, serverNowMs: number | null): number | null {
-  if (lookedAtMs === null || serverNowMs === null || leftMs === 0) return null;
-  const intervalMs = serverNowMs + leftMs - lookedAtMs;
-  return intervalMs > LONGEST_INTERVAL_MS ? null : Math.max(intervalMs, leftMs);
+function intervalOf(
+  lookedAtMs: number | null,
+  leftMs: number,
+  nowMs: readonly (number | null)[],
+): number | null {
+  if (lookedAtMs === null || leftMs === 0) return null;
+  const intervals = nowMs
+    .filter((now) => now !== null)
+    .map((now) => now + leftMs - lookedAtMs)
+    .filter((intervalMs) => intervalMs > leftMs - CLOCK_ERROR_MS && intervalMs <= LONGEST_INTERVAL_MS);
+  return intervals.length === 0 ? null : Math.max(leftMs, Math.min(...intervals));
 }
 
 function hashOf(fields: unknown): RedisReading['hash'] {

@@ -3,7 +3,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 
 import type { QueueSettings } from '../../config/settings.ts';
-import type { Connection } from '../../core/event.ts';
+import type { Connection, Leftover } from '../../core/event.ts';
 import type { BrokerInfo, MessageRef, QueueContext, RunClock, Submission, SubmitOutcome } from '../queue.ts';
 import { DEFAULT_REQUEST_TIMEOUT_MS } from '../limits.ts';
 import type { Sent } from '../reference.ts';
@@ -13,7 +13,8 @@ import { pingRedis } from '../redis/ping.ts';
 import { isNotSent, RedisConnection, replyError } from '../redis/connection.ts';
 import { REMOVE_BOOKKEEPING, redisKeys, type RedisKeys } from './redis-keys.ts';
 import { number } from '../redis/values.ts';
-import { lookRedis, type RedisReading } from './redis-look.ts';
+import { leftoverMessages, standingLocks } from './leftovers.ts';
+import { lookRedis, readOtherMessages, type RedisReading } from './redis-look.ts';
 import type { MessageFacts } from './stalled.ts';
 import { checkQueueName, refusedByBullmq } from './submit-errors.ts';
 import { isSecondMessage, messageCount, parsed, type BullmqStore } from './store.ts';
@@ -105,11 +106,23 @@ class RedisStore implements BullmqStore {
         readyAtMs: reading.readyAtEpochMs === null ? null : nowMs + reading.readyAtEpochMs - Date.now(),
         nextLookMs: nowMs + reading.throttleLeftMs,
         intervalMs: this.#intervalMs,
+        looked: reading.throttleLeftMs > 0 || this.#intervalMs !== null,
         deliveries: reading.state === 'gone' ? null : (number(reading.hash.ats) ?? 0),
         stalls: reading.state === 'gone' ? null : (number(reading.hash.stc) ?? 0),
         failedReason: reading.hash.failedReason ?? reading.hash.defa,
         messages: await this.#count(client, message, reading),
       };
+    });
+  }
+
+  async leftovers(message: MessageRef): Promise<readonly Leftover[]> {
+    return this.#ask(async (client) => {
+      const others = await readOtherMessages(client, this.#keys, message.messageId);
+      const sinceEpochMs = this.#clock.now() - Date.now();
+      return [
+        ...leftoverMessages(others, message, (epochMs) => epochMs + sinceEpochMs),
+        ...(await standingLocks(client, message)),
+      ];
     });
   }
 

@@ -17,6 +17,7 @@ const ACTIVE: MessageFacts = {
   stalls: 0,
   failedReason: null,
   messages: 1,
+  looked: true,
 };
 
 describe('due of an active job', () => {

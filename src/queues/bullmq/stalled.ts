@@ -26,6 +26,8 @@ export interface MessageFacts {
   readonly nextLookMs: number | null;
   /** The workers' stalledInterval. `null`: nothing has told it yet. */
   readonly intervalMs: number | null;
+  /** A look has been noted. */
+  readonly looked: boolean;
   readonly deliveries: number | null;
   readonly stalls: number | null;
   readonly failedReason: string | null;
@@ -127,7 +129,7 @@ function estimateStalled(facts: MessageFacts, nowMs: number): RecoveryEstimate {
       `It has stalled ${facts.stalls === 1 ? 'once' : `${facts.stalls} times`} before: with BullMQ's default maxStalledCount of 1 it is failed then.`,
     );
   }
-  return { atMostMs, because: sentences.join(' ') };
+  return { atMostMs, because: sentences.join(' '), ...(facts.looked ? {} : { guessed: true }) };
 }
 
 function seconds(durationMs: number): string {

@@ -1,5 +1,5 @@
 /** What BullMQ's two stores, Redis and PostgreSQL, each have to do. */
-import type { Connection } from '../../core/event.ts';
+import type { Connection, Leftover } from '../../core/event.ts';
 import type { BrokerInfo, MessageRef, Submission, SubmitOutcome } from '../queue.ts';
 import { refersTo, type Sent } from '../reference.ts';
 import type { MessageFacts } from './stalled.ts';
@@ -10,6 +10,8 @@ export interface BullmqStore extends AsyncDisposable {
   submit(submission: Submission): Promise<SubmitOutcome>;
   /** One consistent look at the message. */
   look(message: MessageRef): Promise<MessageFacts>;
+  /** What it keeps of the job besides the message. */
+  leftovers(message: MessageRef): Promise<readonly Leftover[]>;
   purge(message: MessageRef): Promise<void>;
   absentKeys(): Promise<readonly string[]>;
   removeKeys(absent: readonly string[]): Promise<void>;

@@ -55,6 +55,7 @@ async function open(columns: Partial<typeof COLUMNS>): Promise<Queue> {
     namedColumns: [],
     statuses: DEFAULT_STATUSES,
     insert: {},
+    archive: null,
   };
   const table = await inspectTable(database, jobs, null);
   return openNone({

@@ -202,10 +202,12 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
       );
     case 'observer:checked':
     case 'clock:measured':
+    case 'row:archived':
     case 'row:stranger':
     case 'rows:counted':
     case 'rows:not-counted':
     case 'broker:hidden':
+    case 'broker:leftovers':
     case 'presence:snapshot':
     case 'worker:processes':
     case 'operator:answered':

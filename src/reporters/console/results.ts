@@ -17,7 +17,7 @@ export interface ResultsOptions {
   readonly label?: string;
   /** Scenarios that were run besides this one. */
   readonly alsoExercised?: readonly string[];
-  /** Leaves the criteria out. */
+  /** Leaves the criteria out, and of a pass all but the verdict itself. */
   readonly verdictOnly?: boolean;
   /** Tells all the evidence of what passed, too. */
   readonly verbose?: boolean;
@@ -147,8 +147,10 @@ function passedLines(report: Report, options: ResultsOptions): readonly string[]
     ...(report.outcome === 'drained' ? ['the redelivery of an unfinished job'] : []),
     ...others,
   ];
+  const head = headLines(palette.good, 'VERIFIED', said, options);
+  if (options.verdictOnly === true) return head;
   return [
-    ...headLines(palette.good, 'VERIFIED', said, options),
+    ...head,
     `${indent}${times}`,
     ...notExercised(missing, others).flatMap((text) =>
       wrap(text, width - indent.length).map((line) => `${indent}${palette.faint(line)}`),

@@ -18,7 +18,7 @@ const BOTH: readonly BullmqBackend[] = ['redis', 'postgres'];
 export function brokenBullmq(
   name: string,
   expect: Omit<Expectation, 'verdict'> & Partial<Expectation>,
-  { backends = BOTH, ...options }: Pick<Options, 'backends' | 'name'> = {},
+  { backends = BOTH, ...options }: Pick<Options, 'backends' | 'name' | 'setup'> = {},
 ): readonly CorpusRow[] {
   const defect = BROKEN_BULLMQ.find((listed) => listed.name === name);
   if (defect === undefined) throw new Error(`${name} is not listed among the broken BullMQ workers`);

@@ -7,6 +7,7 @@ import { mergeConfigs } from '../../config/merge-configs.ts';
 import type { Event } from '../../core/event.ts';
 import { createHistory } from '../../core/history.ts';
 import type { Report } from '../../core/report.ts';
+import type { Operator } from '../../verification/context.ts';
 import { verify } from '../../verification/verify.ts';
 import type { TestPostgres, TestServer } from '../servers.ts';
 import { missesOf, type Observed } from './judge-row.ts';
@@ -37,6 +38,12 @@ const SHARED: UserConfig = {
   retries: { baseDelay: '100ms' },
 };
 
+/** By which URL the harness comes to the database, and by which the worker. */
+export interface Ways {
+  readonly harness: string;
+  readonly worker: string;
+}
+
 export interface CorpusPlace {
   readonly server: TestPostgres;
   /** `null`: none is here, and rows that need one cannot run. */
@@ -47,6 +54,10 @@ export interface CorpusPlace {
   readonly observe?: Observed;
   /** Leaves the fault out. */
   readonly disarmed?: boolean;
+  /** Who restarts the worker where the row's configuration has `autoRestart` off. */
+  readonly operator?: Operator;
+  /** The ways to a database that is called so, where they are not the server's own. */
+  readonly ways?: (database: string) => Ways;
   /** Something that goes on beside the run, with the database that it is about. */
   readonly beside?: (databaseUrl: string) => Promise<AsyncDisposable>;
 }
@@ -64,6 +75,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
   try {
     if (row.setup !== undefined) await administer(url, row.setup);
     redisDatabases += 1;
+    const ways = place.ways?.(database) ?? { harness: url, worker: url };
     const own: RunPlace = {
       queueName: database,
       redisUrl: place.redis?.url ?? '',
@@ -75,8 +87,8 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
       flags: {},
       env: {},
       cwd: process.cwd(),
-      isTTY: false,
-      demo: mergeConfigs(configOf(row, own, url), { outputDir: place.outputDir, observe: observed }),
+      isTTY: place.operator !== undefined,
+      demo: mergeConfigs(configOf(row, own, ways), { outputDir: place.outputDir, observe: observed }),
     });
     const events: Event[] = [];
     neighbour = await place.beside?.(url);
@@ -84,6 +96,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
       toolVersion: 'corpus',
       onEvent: (event) => events.push(event),
       disarmed: place.disarmed ?? false,
+      ...(place.operator === undefined ? {} : { operator: place.operator }),
     });
     const failed = report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id);
     const diagnoses = report.diagnoses.map(({ id }) => id);
@@ -133,7 +146,7 @@ async function withClient(url: string, use: (client: Client) => Promise<unknown>
   }
 }
 
-function configOf(row: CorpusRow, place: RunPlace, url: string): UserConfig {
+function configOf(row: CorpusRow, place: RunPlace, ways: Ways): UserConfig {
   const target = TARGETS[row.target];
   const flags = [...target.flags(place), ...(row.flags ?? [])].join(' ');
   const command =
@@ -141,7 +154,7 @@ function configOf(row: CorpusRow, place: RunPlace, url: string): UserConfig {
   return mergeConfigs(SHARED, target.config(place), row.config ?? {}, {
     scenario: row.scenario,
     strikeAt: row.strikeAt,
-    database: { url },
-    worker: { command, env: { DATABASE_URL: url } },
+    database: { url: ways.harness },
+    worker: { command, env: { DATABASE_URL: ways.worker } },
   });
 }

@@ -1,0 +1,64 @@
+/** `verify-restart demo --broken`: a bundled broken worker, with what brings its defect to light. */
+import { describe, expect, test as plainTest } from 'vitest';
+import { jsonReport, WorkFolder } from '../testing/run-cli.ts';
+import { REDIS_SERVER } from '../testing/servers.ts';
+
+const test = plainTest.extend<{ folder: WorkFolder }>({
+  // oxlint-disable-next-line no-empty-pattern
+  folder: async ({}, use) => {
+    await using folder = await WorkFolder.make();
+    await use(folder);
+  },
+});
+
+async function verdictOf(folder: WorkFolder, ...args: readonly string[]) {
+  const result = await folder.run(['demo', ...args, '--reporter', 'json']);
+  const report = jsonReport(result);
+  expect(result.stderr).toBe('');
+  expect(await folder.left()).toEqual([]);
+  return {
+    exitCode: result.exitCode,
+    scenario: report.scenario,
+    failed: report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id),
+    diagnosis: report.diagnosis[0]?.id,
+  };
+}
+
+describe.concurrent('demo --broken', { timeout: 90_000 }, () => {
+  test('brings its own scenario', async ({ folder }) => {
+    expect(await verdictOf(folder, '--broken', 'acked-on-shutdown', '--terminal-timeout', '4s')).toEqual({
+      exitCode: 1,
+      scenario: 'graceful',
+      failed: ['picked-up-again', 'reached-terminal'],
+      diagnosis: 'acked-on-shutdown',
+    });
+  });
+
+  test('runs on Redis as well', async ({ folder, skip }) => {
+    if (REDIS_SERVER === null) skip('there is no Redis server here');
+    expect(await verdictOf(folder, '--broken', 'effects-not-idempotent', '--queue-backend', 'redis')).toEqual(
+      {
+        exitCode: 1,
+        scenario: 'crash',
+        failed: ['effects-exactly-once'],
+        diagnosis: 'effects-not-idempotent',
+      },
+    );
+  });
+
+  test('lists all of them', async ({ folder }) => {
+    const { exitCode, stdout } = await folder.run(['demo', '--broken', 'list']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ {2}acked-before-done +a missing await/m);
+    expect(stdout).toMatch(/^ {2}celery-defaults +/m);
+  });
+
+  test.for([
+    ['acked-on-shutdwn', /did you mean "acked-on-shutdown"\?/],
+    ['celery-defaults', /add --target celery/],
+  ] as const)('refuses %s', async ([name, remedy], { folder }) => {
+    const { exitCode, stderr } = await folder.run(['demo', '--broken', name]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(remedy);
+  });
+});

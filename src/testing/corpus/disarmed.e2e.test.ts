@@ -1,0 +1,59 @@
+/**
+ * The self-test against vacuity: a run whose fault is left out proves nothing, whatever the scenario and the queue. The
+ * job ends as it should, so a judge that did not ask for the restart would call it passed.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { SCENARIOS } from '../../core/scenario.ts';
+import { REDIS_SERVER, startTestPostgres, startTestRedis } from '../servers.ts';
+import { inLanes } from './lanes.ts';
+import type { CorpusRow, TargetKind } from './row.ts';
+import { ROWS } from './rows.ts';
+import { makeTemplates, runRow, type RowResult } from './run-row.ts';
+import { TARGETS } from './targets.ts';
+
+/** Celery has its own, with its workers: they take long to start. */
+function isHere(target: TargetKind): boolean {
+  const { family, needsRedis } = TARGETS[target];
+  return family !== 'celery' && (REDIS_SERVER !== null || !needsRedis);
+}
+
+const references = ROWS.filter(({ name, target }) => name === 'reference' && isHere(target));
+const rows: readonly CorpusRow[] = references.flatMap((row) =>
+  Object.keys(SCENARIOS).map((scenario) => ({ ...row, scenario })),
+);
+let results: readonly RowResult[];
+
+beforeAll(async () => {
+  const outputDir = await mkdtemp(join(tmpdir(), 'vr-disarmed-'));
+  await using server = await startTestPostgres();
+  await using redis = REDIS_SERVER === null ? null : await startTestRedis();
+  await makeTemplates(
+    server,
+    references.map(({ target }) => target),
+  );
+  results = await inLanes(rows, 2, (row) => runRow(row, { server, redis, outputDir, disarmed: true }));
+  await rm(outputDir, { recursive: true });
+}, 180_000);
+
+it.each(rows)('$target $scenario', (row) => {
+  const { report, events } = results.find((result) => result.row === row)!;
+  expect(report).toMatchObject({
+    verdict: 'inconclusive',
+    outcome: 'vacuous',
+    job: { finalState: 'completed' },
+  });
+  expect(report.criteria.filter(({ status }) => status === 'failed')).toEqual([]);
+  expect(report.criteria).toContainEqual(
+    expect.objectContaining({ id: 'restart-observed', status: 'inconclusive' }),
+  );
+  expect(events.some(({ kind }) => kind === 'fault:disarmed')).toBe(true);
+  expect(events.some(({ kind }) => kind === 'fault:injected')).toBe(false);
+});
+
+it('is tried on every queue of the corpus', () => {
+  const here = (Object.keys(TARGETS) as TargetKind[]).filter(isHere);
+  expect(new Set(references.map(({ target }) => target))).toEqual(new Set(here));
+});
