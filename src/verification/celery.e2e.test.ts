@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Event } from '../core/event.ts';
 import { openCeleryBench, type CeleryBench, type CeleryRun } from '../testing/celery-run.ts';
 import { CELERY_PYTHON } from '../testing/celery-worker.ts';
-import { HAS_RABBITMQ, startTestRabbitmq } from '../testing/rabbitmq.ts';
+import { HAS_RABBITMQ, startTestRabbitmq, type TestRabbitmq } from '../testing/rabbitmq.ts';
 import { REDIS_SERVER, startTestRedis, type TestServer } from '../testing/servers.ts';
 import type { Verification } from './verify.ts';
 
@@ -12,7 +12,7 @@ const here = CELERY_PYTHON !== null && HAS_RABBITMQ && REDIS_SERVER !== null;
 
 describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
   let bench: CeleryBench;
-  let servers: Readonly<Record<'redis' | 'rabbitmq', TestServer>>;
+  let servers: { readonly redis: TestServer; readonly rabbitmq: TestRabbitmq };
   beforeAll(async () => {
     const [opened, redis, rabbitmq] = await Promise.all([
       openCeleryBench(),
@@ -33,7 +33,6 @@ describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
     });
 
   test.each([
-    ['redis', 'prefork', 'crash'],
     ['redis', 'solo', 'crash'],
     ['redis', 'threads', 'crash'],
     ['redis', 'prefork', 'graceful'],
@@ -117,6 +116,17 @@ describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
     expect(report.diagnoses).toEqual([]);
   });
 
+  test('with a visibility timeout of a second the next start finds the job due', async () => {
+    const { report } = await run('redis', {
+      app: 'app',
+      pool: 'prefork',
+      scenario: 'crash',
+      visibilityTimeout: 1,
+      slowStart: true,
+    });
+    expect(report.verdict).toBe('passed');
+  });
+
   test('a task that no worker knows is refused before a job is made', async () => {
     const { problem } = await run('redis', {
       app: 'app',
@@ -142,6 +152,18 @@ describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
     } finally {
       admin.disconnect();
     }
+  });
+
+  test('nothing is left on RabbitMQ', async () => {
+    const { rabbitmq } = servers;
+    const [queues, exchanges, consumers, connections] = await Promise.all([
+      rabbitmq.list('list_queues', 'name', 'messages'),
+      rabbitmq.list('list_exchanges', 'name'),
+      rabbitmq.list('list_consumers'),
+      rabbitmq.list('list_connections', 'client_properties'),
+    ]);
+    expect({ queues, consumers, connections }).toEqual({ queues: [], consumers: [], connections: [] });
+    expect(exchanges.filter((name) => !/^\s*(?:amq\.\w+)?$/.test(name))).toEqual([]);
   });
 });
 
