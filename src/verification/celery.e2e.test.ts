@@ -49,20 +49,18 @@ describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
     expect(await bench.rows()).toBe(0);
   });
 
-  test.each(['redis', 'rabbitmq'] as const)(
-    'the defaults on %s lose the job, and why is said',
-    async (broker) => {
-      const { report } = await run(broker, {
-        app: 'broken.celery_defaults',
-        pool: 'prefork',
-        scenario: 'crash',
-        config: { terminalTimeout: '4s' },
-      });
-      expect(report.verdict).toBe('failed');
-      expect(failuresOf(report)).toContain('picked-up-again');
-      expect(report.diagnoses.map(({ id }) => id)).toContain('acked-before-done');
-    },
-  );
+  // On Redis the demo shows it.
+  test.each(['rabbitmq'] as const)('the defaults on %s lose the job, and why is said', async (broker) => {
+    const { report } = await run(broker, {
+      app: 'broken.celery_defaults',
+      pool: 'prefork',
+      scenario: 'crash',
+      config: { terminalTimeout: '4s' },
+    });
+    expect(report.verdict).toBe('failed');
+    expect(failuresOf(report)).toContain('picked-up-again');
+    expect(report.diagnoses.map(({ id }) => id)).toContain('acked-before-done');
+  });
 
   test('the defaults with solo acknowledge late by accident: the job is done again from the beginning', async () => {
     const { report } = await run('redis', { app: 'broken.celery_defaults', pool: 'solo', scenario: 'crash' });
@@ -163,7 +161,7 @@ describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
       rabbitmq.list('list_connections', 'client_properties'),
     ]);
     expect({ queues, consumers, connections }).toEqual({ queues: [], consumers: [], connections: [] });
-    expect(exchanges.filter((name) => !/^\s*(?:amq\.\w+)?$/.test(name))).toEqual([]);
+    expect(exchanges.filter((name) => !/^\s*(?:amq\.[\w.]+)?$/.test(name))).toEqual([]);
   });
 });
 
