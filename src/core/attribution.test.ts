@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
-import { attributeWrites, connectionOf, incarnationOfName } from './attribution.ts';
+import { statusesOf } from '../testing/judged.ts';
+import {
+  areConnectionsUnseen,
+  attributeWrites,
+  connectionOf,
+  incarnationOfName,
+  writersAreKnown,
+} from './attribution.ts';
+import type { Event, ProcessInfo, Writer } from './event.ts';
+import { createHistory, type History } from './history.ts';
 
 /** Who made the last write, as `incarnation by means`, or `nobody`. */
 function lastWriter(run: RunBuilder): string {
@@ -20,6 +29,7 @@ describe('the name that the harness gave', () => {
     ['verify-restart#', null],
     ['verify-restart', null],
     ['my-verify-restart#1', null],
+    ['fifteen letters2', null],
     ['', null],
   ])('%s names %s', (name, incarnation) => {
     expect(incarnationOfName(name)).toBe(incarnation);
@@ -35,9 +45,45 @@ describe('the name that the harness gave', () => {
     expect(lastWriter(restarted().picksUp('somebody'))).toBe('nobody');
   });
 
+  test('… nor is one that was there before the strike: a person at a prompt, who writes later', () => {
+    const run = restarted().picksUp(2).cancelled('psql');
+    const before = (event: Event): Event =>
+      event.kind === 'row:version' && event.writer?.applicationName === 'psql'
+        ? { ...event, writer: { ...event.writer, backendStartMs: Date.parse('2026-01-31T12:00:00Z') } }
+        : event;
+    const history = createHistory(run.end().events.map(before));
+    const cancelled = history.of('row:version').findLast(({ source }) => source !== 'read');
+    expect(cancelled === undefined ? undefined : attributeWrites(history)(cancelled)).toBeNull();
+    expect(statusesOf(history)).toMatchObject({ 'single-writer': 'skipped', 'same-outcome': 'inconclusive' });
+  });
+
   test('a worker may have further connections without it', () => {
     expect(lastWriter(inFlight().progress(40, 'second pool'))).toBe('1 by connection');
   });
+});
+
+describe('whether the harness’s workers are known by their names', () => {
+  test('they are where all that was written before one of them went carried one; looks carry none', () => {
+    expect(writersAreKnown(inFlight().reads().strike().gone().history())).toBe(true);
+    expect(writersAreKnown(inFlight().progress(30, 'somebody').strike().gone().history())).toBe(false);
+    expect(writersAreKnown(restarted().picksUp('somebody').history())).toBe(true);
+  });
+
+  test('they are not where nothing is seen of a writer, or where others start the workers', () => {
+    expect(writersAreKnown(restarted({ source: 'poll' }).picksUp(2).history())).toBe(false);
+    expect(writersAreKnown(aRun().job().submitted().strike().gone().history())).toBe(false);
+    expect(writersAreKnown(restarted({ restartBy: 'command' }).history())).toBe(false);
+  });
+});
+
+test('connections are seen unless a pooler is in between or the clocks could not be compared', () => {
+  const { events } = handedOver().end();
+  const seen = (...missing: readonly Event['kind'][]): boolean =>
+    !areConnectionsUnseen(createHistory(events.filter(({ kind }) => !missing.includes(kind))));
+  expect(seen()).toBe(true);
+  expect(seen('observer:started')).toBe(true);
+  expect(seen('clock:measured')).toBe(false);
+  expect(areConnectionsUnseen(handedOver({ pooled: true }).end())).toBe(true);
 });
 
 describe('workers that set a name of their own', () => {
@@ -55,6 +101,30 @@ describe('workers that set a name of their own', () => {
   test('a connection that the old worker made while it stopped is its own', () => {
     const run = inFlight({ ...unnamed, polite: true }).strike();
     expect(lastWriter(run.completed('new pool connection'))).toBe('1 by connection');
+  });
+
+  test('… also if all that it wrote there came before it was gone, and nobody else was there', () => {
+    const run = inFlight(unnamed).strike().progress(40, 'late pool').gone();
+    const history = run.history();
+    const written = history.of('row:version').findLast(({ source }) => source !== 'read')!;
+    expect(attributeWrites(history)(written)).toEqual({ incarnation: 1, by: 'connection' });
+  });
+
+  test('a statement that the server still finishes keeps a late connection from being a new worker’s', () => {
+    const run = inFlight(unnamed).strike().progress(40, 'late pool').gone('processes', false);
+    expect(lastWriter(run.progress(60, 'late pool'))).toBe('nobody');
+  });
+
+  test('a connection whose begin is hidden began no later than it wrote', () => {
+    const hidden = (run: RunBuilder): string => {
+      const history = withHiddenBegins(run.history());
+      const version = history.of('row:version').findLast(({ source }) => source !== 'read')!;
+      const attribution = attributeWrites(history)(version);
+      return attribution === null ? 'nobody' : `${attribution.incarnation} by ${attribution.by}`;
+    };
+    expect(hidden(inFlight(unnamed))).toBe('1 by connection');
+    expect(hidden(restarted(unnamed).progress(40, 1))).toBe('1 by connection');
+    expect(hidden(restarted(unnamed).picksUp(2))).toBe('2 by absence');
   });
 
   test('the begin decides only outside of the uncertainty of the clocks', () => {
@@ -182,6 +252,62 @@ describe('a worker that somebody else restarts', () => {
   });
 });
 
+describe('the process at the other end', () => {
+  const byOperator = { restartBy: 'operator', named: false } as const;
+  const processOf = (pid: number): ProcessInfo => ({
+    pid,
+    parentPid: 1,
+    groupId: 4001,
+    sessionId: 4001,
+    startToken: `${pid}`,
+    command: 'node worker.js',
+  });
+  /** The connection of the last write was seen with this process at its other end. */
+  const seenWith = (run: RunBuilder, pid: number | null): RunBuilder => {
+    const { writer } = run.history().of('row:version').at(-1)!;
+    const connection = { id: connectionOf(writer!), name: '', address: null, port: 2, pid };
+    return run.event({ kind: 'presence:snapshot', reason: 'a look', database: [connection], broker: [] });
+  };
+  const tree = (run: RunBuilder): RunBuilder =>
+    run.event({
+      kind: 'worker:processes',
+      incarnation: 1,
+      mainPid: 4001,
+      processes: [processOf(4001), processOf(4002)],
+    });
+
+  test('may be any of the worker’s tree', () => {
+    const run = tree(inFlight(byOperator).strike().row({ progress: 30 }, 'a child'));
+    expect(lastWriter(seenWith(run, 4002))).toBe('1 by process');
+  });
+
+  test('decides nothing where it was not found', () => {
+    const run = tree(inFlight(byOperator).row({ progress: 30 }, 'a child'));
+    expect(lastWriter(seenWith(run, null))).toBe('1 by connection');
+  });
+
+  test('is nobody’s of the run only where the trees were known, and nobody had gone', () => {
+    const unknown = inFlight(byOperator).row({ progress: 30 }, 'a child');
+    expect(lastWriter(seenWith(unknown, 999))).toBe('1 by connection');
+    // Children that a later worker has had since are in no tree that was recorded.
+    const later = tree(inFlight({ named: false }).strike())
+      .gone()
+      .starts(2)
+      .row({ progress: 30 }, 'a child');
+    expect(lastWriter(seenWith(later, 999))).toBe('2 by connection');
+  });
+});
+
+function withHiddenBegins(history: History): History {
+  const hide = (writer: Writer | undefined) =>
+    writer === undefined ? {} : { writer: { ...writer, backendStartMs: null } };
+  return createHistory(
+    history.events.map((event) =>
+      event.kind === 'row:version' ? { ...event, ...hide(event.writer) } : event,
+    ),
+  );
+}
+
 describe('where the writer is not seen', () => {
   test.each([
     ['polling', { source: 'poll' }],
@@ -242,4 +368,24 @@ test('a write of the dead that the hold kept back is the dead’s', () => {
   });
   expect(lastWriter(run)).toBe('1 by connection');
   expect(lastWriter(run.starts(2).picksUp(2))).toBe('2 by absence');
+});
+
+test('what the hold kept back is the first worker’s where none was seen to go, else that of the last that went', () => {
+  const kept = (run: RunBuilder): string => {
+    const { events } = run.progress(40, 'whoever').history();
+    const history = createHistory([
+      ...events.slice(0, -1),
+      { ...events.at(-1)!, artefactOfHold: true } as Event,
+    ]);
+    const attribution = attributeWrites(history)(history.of('row:version').at(-1)!);
+    return `${attribution?.incarnation} by ${attribution?.by}`;
+  };
+  expect(kept(inFlight().strike())).toBe('1 by connection');
+  const second = restarted().event({
+    kind: 'worker:gone',
+    incarnation: 2,
+    proof: 'processes',
+    connectionsGone: true,
+  });
+  expect(kept(second)).toBe('2 by connection');
 });

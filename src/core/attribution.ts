@@ -16,8 +16,8 @@
  *    worker's; what is written before that is the old worker's where the harness alone starts workers and had started
  *    no other yet.
  *
- * Where all that the harness's first worker wrote carried its name, a new connection without one is not taken for a new
- * worker: then an unknown consumer is the likelier writer. A write of the dead that the hold had kept back is the dead's, however
+ * Where all that the harness's first worker wrote carried its name, a connection without one is no worker's, neither the
+ * old one's nor a new one's: an unknown consumer, or a person at a prompt, is the likelier writer. A write of the dead that the hold had kept back is the dead's, however
  * late it lands. What none of these decides is `null`: unattributed, and said so; it proves nothing.
  */
 import type { EventOf, Writer } from './event.ts';
@@ -53,8 +53,7 @@ export function attributeWrites(history: History): (version: RowVersion) => Attr
   const pooled = last(history, 'observer:started')?.pooled ?? false;
   const unseen = areConnectionsUnseen(history);
   const strangers = writersAreKnown(history);
-  const known = (attribution: Attribution | null): Attribution | null =>
-    strangers && attribution !== null && attribution.incarnation > 1 ? null : attribution;
+  const known = (attribution: Attribution | null): Attribution | null => (strangers ? null : attribution);
 
   return (version) => {
     // A look tells what is there, not who made it so.

@@ -52,8 +52,8 @@ describe('a message that new workers put off', () => {
   }
 
   test('again and again, untouched, will be put off once more', () => {
-    expect(verdict(endsDueIn(putOff(3), 300))).toBe('failed');
-    expect(verdict(endsDueIn(putOff(2), 300))).toBe('inconclusive');
+    expect(verdict(endsDueIn(putOff(2), 300))).toBe('failed');
+    expect(verdict(endsDueIn(putOff(1), 300))).toBe('inconclusive');
   });
 
   test('for longer than was waited may be for a reason that ends', () => {

@@ -23,9 +23,10 @@ export function findRedelivery(facts: RestartFacts): BrokerSnapshot | undefined 
 
 /**
  * Whether by the broker's count the job had been handed out again when this was written: the look that comes next
- * tells, unless it comes late.
+ * tells, unless it comes late. A worker that is not ready has been handed nothing.
  */
 export function wasHandedOutBefore(facts: RestartFacts, version: RowVersion): boolean {
+  if (facts.isBeforeReady(version)) return false;
   const next = firstSnapshotAfter(facts.snapshots, version.seq);
   return next !== undefined && isRedelivered(facts, next) === true;
 }
@@ -47,7 +48,7 @@ function isHeldNow({ successor, gone }: RestartFacts, { seq, facts }: BrokerSnap
 /** How often the job was handed out after the restart and put back untouched, and whether that is in vain. */
 export interface PutBack {
   readonly times: number;
-  /** Once or twice may be bad luck (a lock that had not run out yet): what goes on like this will not end by waiting. */
+  /** Once may be bad luck (a lock that had not run out yet): what goes on like this will not end by waiting. */
   readonly inVain: boolean;
 }
 
@@ -60,12 +61,11 @@ export function putBackUntouched(facts: RestartFacts, snapshot: BrokerSnapshot):
   }
   const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
   const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);
-  const isPutOff = deliveries >= PUT_OFF_IN_VAIN && snapshot.state === 'delayed';
-  return { times: Math.max(retries, deliveries, 0), inVain: retries >= RETRIED_IN_VAIN || isPutOff };
+  const times = Math.max(retries, deliveries, 0);
+  return { times, inVain: times >= PUT_BACK_IN_VAIN };
 }
 
-const RETRIED_IN_VAIN = 2;
-const PUT_OFF_IN_VAIN = 3;
+const PUT_BACK_IN_VAIN = 2;
 
 /**
  * When the job is yet to be handed out, if at the end of the history that lies beyond the time that was waited.
@@ -81,16 +81,16 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
   const endMs = history.events.at(-1)?.atMs ?? 0;
   const limitMs =
     history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;
+  if (putBackUntouched(facts, snapshot).inVain && !isPutOffForLonger(facts, snapshot, limitMs)) {
+    return undefined;
+  }
   const { due, lockUntilMs } = snapshot;
   switch (due.kind) {
     case 'next-boot':
       return describeDue(due, endMs);
     case 'at':
       // What is overdue is always due by the time of the look.
-      if (due.atMs <= Math.max(limitMs, snapshot.atMs) || isPutOffAgain(facts, snapshot, due.atMs, limitMs)) {
-        return undefined;
-      }
-      return describeDue(due, endMs);
+      return due.atMs > Math.max(limitMs, snapshot.atMs) ? describeDue(due, endMs) : undefined;
     case 'unknown':
       // It does not tell when, but not as long as the lock of the dead stands.
       return snapshot.state === 'active' && lockUntilMs !== null && lockUntilMs > limitMs
@@ -102,15 +102,11 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
   }
 }
 
-/** Put back in vain, and this time for no longer than it was waited already. */
-function isPutOffAgain(
-  facts: RestartFacts,
-  snapshot: BrokerSnapshot,
-  dueAtMs: number,
-  limitMs: number,
-): boolean {
-  const sinceMs = facts.gone?.atMs ?? 0;
-  return putBackUntouched(facts, snapshot).inVain && dueAtMs - limitMs < limitMs - sinceMs;
+/** The last time it was put off, the new worker named a time that lies further away than was waited since it first came. */
+function isPutOffForLonger(facts: RestartFacts, snapshot: BrokerSnapshot, limitMs: number): boolean {
+  const first = findRedelivery(facts);
+  if (snapshot.state !== 'delayed' || snapshot.due.kind !== 'at' || first === undefined) return false;
+  return snapshot.due.atMs - limitMs >= limitMs - first.atMs;
 }
 
 /**

@@ -45,6 +45,14 @@ describe('verdict and outcome', () => {
     expect(outcome(run)).toBe(expected);
   });
 
+  test('handed over, also where the broker’s count alone tells', () => {
+    const run = inFlight({ restartBy: 'operator', source: 'poll' }).strike().gone('connections', true);
+    const report = judge(run.starts(2).delivered(2).progress(40).completed().end());
+    const picked = report.criteria.find(({ id }) => id === 'picked-up-again');
+    expect(picked?.evidence.map(({ code }) => code)).toEqual(['picked-up-by-broker']);
+    expect(report.outcome).toBe('handed-over');
+  });
+
   test('a pass has passed every criterion that applies', () => {
     const history = handedOver().end();
     expect(notPassed(history)).toEqual({
@@ -164,12 +172,29 @@ describe('the facts of the report', () => {
     expect(timings.downtimeMs).toBe(350);
   });
 
+  test('an end before the restart took no time after it, and a worker without a strike was not waited for', () => {
+    expect(judge(inFlight().completed().strike().gone().end()).timings.restartToTerminalMs).toBeNull();
+    const untouched = judge(inFlight().starts(2).ready(2).end()).timings;
+    expect(untouched).toMatchObject({ downtimeMs: null, recoveryMs: null, restartToTerminalMs: null });
+  });
+
   test('what did not come has no time', () => {
     expect(judge(inFlight().completed().end()).timings).toMatchObject({
       downtimeMs: null,
       recoveryMs: null,
       restartToTerminalMs: null,
     });
+  });
+
+  test('a worker that ended by itself stopped then, and another’s end is not its own', () => {
+    const history = inFlight().exits(1, 1).wait(500).starts(2).picksUp(2).exits(2, 1).starts(3).end();
+    const ends = history.of('worker:exited').map(({ atMs }) => atMs);
+    const { workers } = judge(history);
+    const zero = Date.parse('2026-01-31T12:00:00.000Z');
+    expect(workers.map(({ stoppedAt }) => stoppedAt && Date.parse(stoppedAt) - zero)).toEqual([
+      ...ends,
+      null,
+    ]);
   });
 
   test('the workers, each with its life', () => {

@@ -87,6 +87,8 @@ export interface RestartFacts {
   readonly items: number;
   /** When this was written the broker had, as it says itself, not handed the job out again. */
   readonly isUndelivered: (version: RowVersion) => boolean;
+  /** Whoever wrote this was not ready to take jobs yet: it may come from what a worker does at its start. */
+  readonly isBeforeReady: (version: RowVersion) => boolean;
   readonly holdDoubt: Finding | undefined;
   /** `seq` of the writes of the dead that the hold had kept back. */
   readonly artefacts: ReadonlySet<number>;
@@ -120,6 +122,11 @@ export function restartFacts(history: History): RestartFacts {
   const isUndelivered = (version: RowVersion): boolean => {
     const look = lookAfter(snapshots, version);
     return heldByStruck !== undefined && look !== undefined && isDeliveredSince(heldByStruck, look) === false;
+  };
+  const isBeforeReady = (version: RowVersion): boolean => {
+    const incarnation = attribute(version)?.incarnation;
+    const ready = history.of('worker:ready').find((event) => event.incarnation === incarnation);
+    return ready !== undefined && ready.seq > version.seq;
   };
   return {
     job,
@@ -158,9 +165,18 @@ export function restartFacts(history: History): RestartFacts {
     takeOver:
       begun === undefined
         ? undefined
-        : findTakeOver({ changes, attribute, struck, afterSeq: begun.seq, items, isUndelivered }),
+        : findTakeOver({
+            changes,
+            attribute,
+            struck,
+            afterSeq: begun.seq,
+            items,
+            isUndelivered,
+            isBeforeReady,
+          }),
     items,
     isUndelivered,
+    isBeforeReady,
     holdDoubt: doubtOfHold(history, changes),
     artefacts: artefactsOfHold(history),
     observedToEnd:

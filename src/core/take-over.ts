@@ -56,6 +56,7 @@ export interface Successors {
   readonly afterSeq: number;
   readonly items: number;
   readonly isUndelivered: (version: RowVersion) => boolean;
+  readonly isBeforeReady: (version: RowVersion) => boolean;
 }
 
 /** The first write after `afterSeq` by which an incarnation later than `struck` shows that it works on the job. */
@@ -89,16 +90,22 @@ export function isSeenItself({ by }: Attribution): boolean {
   return by === 'application-name' || by === 'process';
 }
 
-/** As `kindOfWrite`, with what the broker says of that moment. */
+/** As `kindOfWrite`, with what the broker and the worker's own start say of that moment. */
 export function kindOfVersion(
-  { changes, items, isUndelivered }: Pick<Successors, 'changes' | 'items' | 'isUndelivered'>,
+  {
+    changes,
+    items,
+    isUndelivered,
+    isBeforeReady,
+  }: Pick<Successors, 'changes' | 'items' | 'isUndelivered' | 'isBeforeReady'>,
   version: RowVersion,
 ): WriteKind {
   const previous = rowBefore(changes, version.seq);
   const kind = kindOfWrite(version.values, previous);
   if (kind !== 'work' || version.values?.state !== 'completed') return kind;
   if (isClaimed(version.values.taskId, previous?.taskId)) return kind;
-  return itemsBetween(previous, version.values, items) > 1 && isUndelivered(version) ? 'end' : kind;
+  if (itemsBetween(previous, version.values, items) <= 1) return kind;
+  return isUndelivered(version) || isBeforeReady(version) ? 'end' : kind;
 }
 
 /** How many items the progress advanced by from one row to the next, of `items` in all. */

@@ -219,13 +219,21 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
         : "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
   }),
-  'group-waits-for-the-dead': ({ further, progress }) => ({
-    title: 'the job was split, and what was to end it waits for a part that died with the worker',
-    evidence: [
-      `when the worker was struck the broker had ${further ?? 'some'} of the messages that the job was split into; now it has none, and the row stands ${percentOf(progress)}`,
-    ],
-    fix: 'let the parts be acknowledged late (acks_late and reject_on_worker_lost on the tasks of the group or chord too), make them safe to run twice, and let something look for jobs whose last part never came',
-  }),
+  'group-waits-for-the-dead': wordsBy(
+    'further',
+    ({ further, progress }) => ({
+      title: 'the job was split, and what was to end it waits for a part that died with the worker',
+      evidence: [
+        `when the worker was struck the broker had ${further ?? 'some'} of the messages that the job was split into; now it has none, and the row stands ${percentOf(progress)}`,
+      ],
+      fix: 'let the parts be acknowledged late (acks_late and reject_on_worker_lost on the tasks of the group or chord too), make them safe to run twice, and let something look for jobs whose last part never came',
+    }),
+    ({ progress }) => ({
+      title: 'the job was split, and what was to end it waits for a part that died with the worker',
+      evidence: [`the queue keeps it until its children are done, and the row stands ${percentOf(progress)}`],
+      fix: 'let children outlive the death of a worker (maxStalledCount above 0), and let one that is given up for good fail its parent (failParentOnFailure) and be told to the row',
+    }),
+  ),
   'row-and-queue-disagree': ({ status, broker }) => ({
     title: 'row and queue disagree about the end',
     evidence: [`the row is ${status ?? 'unknown'}, and ${broker}`],

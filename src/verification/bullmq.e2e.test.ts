@@ -77,12 +77,13 @@ it('a job that somebody cancels on purpose is no failure of its worker, and prov
   expect(failed).toEqual([]);
   expect(report.job?.finalStatus).toBe('cancelled');
   expect(report.verdict).toBe('inconclusive');
-  expect(report.criteria).toContainEqual({
-    id: 'same-outcome',
-    title: expect.any(String),
-    status: 'inconclusive',
-    evidence: [{ code: 'cancelled-by-others' }],
-  });
+  expect(report.criteria).toContainEqual(
+    expect.objectContaining({
+      id: 'same-outcome',
+      status: 'inconclusive',
+      evidence: [{ code: 'cancelled-by-others' }],
+    }),
+  );
 });
 
 describe.skipIf(PGBOUNCER === null || REDIS_SERVER === null)('behind PgBouncer', () => {

@@ -182,11 +182,11 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   }
   await inStep(run, 'results', async () => {
     await settle(inFlight, broker);
-    await lookInArchive(inFlight);
     await lookForLeftovers(inFlight);
     await countRows(inFlight);
     await countEffects(inFlight);
     await checkObservation(inFlight);
+    await lookInArchive(inFlight);
     if (struck && needsControl(inFlight)) {
       await runControl(inFlight, ids);
       await lookInArchive(inFlight);

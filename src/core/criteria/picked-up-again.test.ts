@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'picked-up-again');
@@ -171,6 +171,26 @@ describe('inconclusive', () => {
     expect(seen(restarted().broker({ due }).timesOut())).toBe('failed nobody-picked-up');
   });
 
+  test('a worker ended it before it was ready, and the redelivery came so soon that no look lies in between', () => {
+    const starting = (): RunBuilder => inFlight().strike().gone().starts(2);
+    const handedOut = (run: RunBuilder): RunBuilder => run.delivered(2).broker({ state: 'ended' }).ready(2);
+    const failed = handedOut(starting().row({ status: 'failed', error: 'interrupted' }, 2));
+    expect(seen(failed)).toBe('inconclusive ended-without-work-shown');
+    expect(
+      diagnosedAs(
+        handedOut(starting().row({ status: 'failed' }, 2))
+          .job('control')
+          .picksUp(2)
+          .completed()
+          .end(),
+      ),
+    ).toContain('failed-at-boot');
+    const completed = handedOut(starting().row({ status: 'completed', progress: 100 }, 2));
+    expect(seen(completed)).toBe('inconclusive ended-without-work-shown');
+    // Its claim tells that it works, whatever is said of its start.
+    expect(seen(starting().picksUp(2).ready(2).completed())).toBe('passed picked-up-by-write');
+  });
+
   test('a later worker ended it without a trace of work, and the broker cannot be asked', () => {
     const run = restarted({ broker: false }).row({ status: 'failed', error: 'interrupted' }, 2);
     expect(seen(run)).toBe('inconclusive ended-without-work-shown');
@@ -266,5 +286,43 @@ describe('inconclusive', () => {
   test('the row changed without being recorded', () => {
     const run = restarted().event({ kind: 'observer:checked', job: 'job-1', complete: false, versions: 4 });
     expect(seen(run.timesOut())).toBe('inconclusive history-breaks-off');
+  });
+});
+
+describe('whose writes count', () => {
+  const byHidden = { named: false, pooled: true, restartBy: 'operator' } as const;
+
+  test('not those of the worker that was struck, or of somebody who is no worker of the run', () => {
+    const dead = inFlight().strike().gone().starts(2).ready(2).row({ taskId: 'another' }, 1);
+    expect(seen(dead.timesOut())).not.toMatch(/^passed/);
+    const stranger = restarted().row({ taskId: 'another' }, 'somebody').delivered(2);
+    expect(seen(stranger.timesOut())).not.toMatch(/^passed/);
+  });
+
+  test('a task id that replaces another, not the first one there ever was', () => {
+    const run = (taskId: string | null): RunBuilder =>
+      inFlight({ ...byHidden, source: 'poll' })
+        .row({ taskId }, 1)
+        .strike()
+        .gone('processes', false)
+        .starts(2)
+        .row({ taskId: 'the next' }, 2);
+    const history = run('the first').timesOut().end();
+    expect(judgedAs(history, 'picked-up-again')).toBe('passed picked-up-by-task');
+    expect(findingOf(history, 'picked-up-by-task')).toMatchObject({ before: 'the first', after: 'the next' });
+    expect(seen(run(null).timesOut())).not.toContain('picked-up-by-task');
+  });
+
+  test('the time is that from the strike', () => {
+    const history = inFlight({ restartBy: 'command', source: 'poll' })
+      .strike()
+      .gone('processes', false)
+      .starts(2)
+      .delivered(2)
+      .progress(40)
+      .end();
+    const [fault] = history.of('fault:injected');
+    const write = history.of('row:version').findLast(({ source }) => source !== 'read');
+    expect(findingOf(history, 'picked-up-by-broker')).toMatchObject({ afterMs: write!.atMs - fault!.atMs });
   });
 });

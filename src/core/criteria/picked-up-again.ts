@@ -117,12 +117,15 @@ function newTask(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding
   return undefined;
 }
 
-/** The broker counted a further delivery, and a write came with it: an end that came before the delivery does not count. */
+/**
+ * The broker counted a further delivery, and a write came with it: an end that came before the delivery does not count,
+ * nor one that may, because its worker was still starting.
+ */
 function furtherDelivery(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding | undefined {
   const again = findRedelivery(facts);
   if (again?.deliveries == null) return undefined;
   const worked = workersWrites(facts, goneSeq).find(
-    ({ version, kind }) => kind !== 'end' || !facts.isUndelivered(version),
+    ({ version, kind }) => kind !== 'end' || (!facts.isUndelivered(version) && !facts.isBeforeReady(version)),
   );
   if (worked === undefined) return undefined;
   return finding('picked-up-by-broker', {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createHistory } from '../history.ts';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
@@ -338,4 +339,75 @@ describe('inconclusive: the hold', () => {
     });
     expect(seen(run.picksUp(2).completed())).toMatch(/^passed/);
   });
+});
+
+describe('what is told of it', () => {
+  test('a row that was never seen is told from one that was gone', () => {
+    const unseen = aRun().job().strike().gone().end();
+    const rows = createHistory(unseen.events.filter(({ kind }) => kind !== 'row:version'));
+    expect(findingOf(rows, 'not-in-flight')).toMatchObject({ state: 'unknown' });
+    expect(findingOf(inFlight().deletes(1).strike().gone().end(), 'not-in-flight')).toMatchObject({
+      state: 'gone',
+    });
+  });
+
+  test('how nobody was struck', () => {
+    const died = inFlight().exits(1, 3).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(findingOf(died.end(), 'nobody-was-struck')).toMatchObject({ how: 'exit code 3' });
+    const { events } = handedOver().end();
+    const nobody = events.map((event) => (event.kind === 'fault:injected' ? { ...event, pids: [] } : event));
+    expect(findingOf(createHistory(nobody), 'nobody-was-struck')).toMatchObject({
+      how: 'no process of it was found',
+    });
+  });
+
+  test('a command tells no pids, and struck somebody all the same', () => {
+    const { events } = handedOver({ restartBy: 'command' }).end();
+    const untold = events.map((event) => (event.kind === 'fault:injected' ? { ...event, pids: [] } : event));
+    expect(findingOf(createHistory(untold), 'nobody-was-struck')).toBeUndefined();
+  });
+
+  test('who holds the job instead', () => {
+    const history = aRun().job().submitted().picksUp(2).strike().gone().end();
+    expect(findingOf(history, 'holder-not-struck')).toMatchObject({
+      writer: 'verify-restart#2 (backend 7002)',
+      incarnation: 1,
+    });
+  });
+
+  test('when the new worker died, from the strike on', () => {
+    const history = restarted().exits(2, 1).end();
+    const [fault] = history.of('fault:injected');
+    const [exit] = history.of('worker:exited');
+    expect(findingOf(history, 'new-worker-died')).toMatchObject({ afterMs: exit!.atMs - fault!.atMs });
+  });
+});
+
+describe('ends of workers that are not the struck one’s', () => {
+  test('another worker that ended before, or the struck one afterwards', () => {
+    const before = inFlight().exits(2, 1).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(seen(before)).toMatch(/^passed/);
+    const after = inFlight().strike().exits(1, 137).gone().starts(2).ready(2).picksUp(2).completed();
+    expect(seen(after)).toMatch(/^passed/);
+  });
+});
+
+describe('a row that is put back to pending', () => {
+  test('by a new worker before the old one was seen to go is no hand-back', () => {
+    const run = inFlight().strike().starts(2).ready(2).row({ status: 'pending' }, 2).gone();
+    expect(seen(run.picksUp(2).completed())).toMatch(/^passed/);
+  });
+
+  test('by somebody unknown after the old one was gone is none either', () => {
+    const run = inFlight({ source: 'poll' }).strike().gone('processes', false).starts(2).ready(2);
+    expect(seen(run.row({ status: 'pending' }, 2).picksUp(2).completed())).not.toContain('handed-back');
+  });
+});
+
+test('a holder that was looked for and not found is not known', () => {
+  const { events } = inFlight({ restartBy: 'operator', source: 'poll' }).strike().gone().starts(2).end();
+  const unfound = events.map((event) =>
+    event.kind === 'holder:identified' ? { ...event, pid: null, main: null } : event,
+  );
+  expect(judgedAs(createHistory(unfound), 'restart-observed')).toBe('inconclusive holder-unknown');
 });

@@ -81,3 +81,37 @@ test('skipped where the table counts none', () => {
     });
   expect(judgedAs(createHistory(events), 'retries-accounted')).toBe('skipped no-retry-column');
 });
+
+describe('limits and restarts', () => {
+  test('without a limit none is passed', () => {
+    expect(seen(restarted().picksUp(2, { maxRetries: null, retryCount: 1 }).completed())).toBe(
+      'passed retries-counted',
+    );
+  });
+
+  test('a worker that was not seen to go is a restart too, and each of several may cost one', () => {
+    const struck = inFlight().strike().starts(2).ready(2);
+    expect(seen(struck.row({ retryCount: 1 }, 2).picksUp(2).completed())).toBe('passed retries-counted');
+    const twice = (spent: number): string => {
+      const run = restarted().picksUp(2, { retryCount: 1 });
+      run.event({ kind: 'worker:gone', incarnation: 2, proof: 'processes', connectionsGone: true });
+      return seen(run.starts(3).ready(3).picksUp(3, { retryCount: spent }).completed());
+    };
+    expect(twice(2)).toBe('passed retries-counted');
+    expect(twice(3)).toBe('failed retries-burnt');
+  });
+
+  test('a job that fails with its retries used up, and none of them by the restart', () => {
+    const run = inFlight().row({ retryCount: 3, maxRetries: 3 }, 1).strike().gone().starts(2).ready(2);
+    expect(seen(run.picksUp(2).failed())).toBe('passed retries-counted');
+  });
+
+  test('the restart took one, and it was not the last, or the job did not fail for it', () => {
+    const ends = (changes: object, end: (run: RunBuilder) => RunBuilder): string =>
+      seen(end(restarted().picksUp(2, { retryCount: 1, ...changes })));
+    expect(ends({ maxRetries: 1 }, (run) => run.completed())).toBe('passed retries-counted');
+    expect(ends({ maxRetries: 2 }, (run) => run.failed())).toBe('passed retries-counted');
+    expect(ends({ maxRetries: null }, (run) => run.failed())).toBe('passed retries-counted');
+    expect(ends({ maxRetries: 1 }, (run) => run.failed())).toBe('failed retries-burnt');
+  });
+});

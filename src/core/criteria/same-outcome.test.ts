@@ -70,3 +70,9 @@ describe('inconclusive', () => {
 test('skipped where it did not end', () => {
   expect(seen(restarted().timesOut())).toBe('skipped no-end-to-compare');
 });
+
+test('failed by nobody knows whom is no cancellation', () => {
+  expect(seen(restarted().picksUp(2).failed('out of paper', 'somebody'))).toBe(
+    'inconclusive expected-end-unknown',
+  );
+});

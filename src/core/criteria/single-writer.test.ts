@@ -71,3 +71,39 @@ describe('who wrote cannot be told', () => {
     expect(seen(run.completed())).toBe('inconclusive unattributed-writes');
   });
 });
+
+describe('of three workers', () => {
+  test('the second may not write after the third', () => {
+    const run = restarted().picksUp(2).progress(40).starts(3).ready(3).picksUp(3);
+    expect(seen(run.progress(60, 2))).toBe('failed older-wrote-after-newer');
+  });
+});
+
+describe('what is told', () => {
+  test('how many claims there were, and how many writes nobody can be named for', () => {
+    expect(findingOf(handedOver().end(), 'writers-in-order')).toMatchObject({ claims: 2 });
+    const run = restarted().picksUp('somebody').progress(40, 'somebody');
+    expect(findingOf(run.end(), 'unattributed-writes')).toMatchObject({ writes: 2 });
+  });
+
+  test('a worker that was seen to go by its connections alone may still write', () => {
+    const run = inFlight().strike().gone('connections').starts(2).ready(2).picksUp('somebody');
+    expect(seen(run.completed('somebody'))).toBe('inconclusive unattributed-writes');
+  });
+});
+
+describe('a job that was free in between', () => {
+  const owned = (run: RunBuilder, owner: string | null, status = 'processing'): RunBuilder =>
+    run.row({ owner, status }, 'somebody');
+
+  test('by its status, though the owner’s name stayed', () => {
+    const run = owned(owned(inFlight(), 'a'), 'b');
+    expect(seen(owned(owned(run, 'b', 'pending'), 'a'))).not.toMatch(/^failed/);
+  });
+
+  test('by an owner that was emptied, though the status stayed', () => {
+    const taken = (): RunBuilder => owned(owned(inFlight(), 'a'), 'b');
+    expect(seen(owned(owned(taken(), null), 'a'))).not.toMatch(/^failed/);
+    expect(seen(owned(taken(), 'a'))).toBe('failed older-claim-returned');
+  });
+});

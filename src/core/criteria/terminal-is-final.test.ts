@@ -91,3 +91,27 @@ test('inconclusive where the run ended before it could settle', () => {
 test('skipped where it never ended', () => {
   expect(seen(restarted().timesOut())).toBe('skipped no-end-to-compare');
 });
+
+describe('what is filled in after the end', () => {
+  const ended = (): RunBuilder => restarted().picksUp(2).progress(40);
+
+  test('a completion time, and a claim that is given up, are no changes', () => {
+    const run = ended().row({ status: 'completed' }, 2).row({ completedAt: '2026-01-31T12:00:02+00:00' }, 2);
+    expect(seen(run.row({ taskId: null }, 2))).toBe('passed unchanged-after-end');
+  });
+
+  test('another completion time, another claim, or a start that had not been there are', () => {
+    const columns = (run: RunBuilder): unknown => findingOf(run.end(), 'changed-after-end');
+    const completed = (): RunBuilder => ended().completed();
+    expect(columns(completed().row({ completedAt: '2026-01-31T12:09:00+00:00' }, 2))).toMatchObject({
+      columns: 'completedAt',
+    });
+    expect(columns(completed().row({ taskId: 'another' }, 2))).toMatchObject({ columns: 'taskId' });
+    const unstarted = ended().row({ startedAt: null }, 2).completed().row({ startedAt: 'late' }, 2);
+    expect(columns(unstarted)).toMatchObject({ columns: 'startedAt' });
+  });
+
+  test('a row that is deleted after its end is another criterion’s matter', () => {
+    expect(seen(ended().completed().deletes('psql'))).toBe('passed unchanged-after-end');
+  });
+});

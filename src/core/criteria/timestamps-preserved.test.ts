@@ -142,3 +142,34 @@ describe('inconclusive', () => {
     expect(seen(aRun())).toBe('inconclusive never-observed');
   });
 });
+
+describe('a table with one of the columns', () => {
+  const only = (column: 'startedAt' | 'completedAt', run: RunBuilder): string => {
+    const other = column === 'startedAt' ? 'completedAt' : 'startedAt';
+    const { events } = run.end();
+    const cut = events.map((event) => {
+      if (event.kind !== 'row:version' || event.values === null) return event;
+      const { [other]: _left, ...values } = event.values;
+      return { ...event, values };
+    });
+    return judgedAs(createHistory(cut), 'timestamps-preserved');
+  };
+
+  test('is judged by that one', () => {
+    expect(only('startedAt', handedOver())).toBe('passed started-at-kept');
+    expect(only('completedAt', handedOver())).toBe('passed completed-at-set');
+    expect(only('startedAt', restarted().picksUp(2, { startedAt: 'anew' }).completed())).toMatch(
+      /^failed started-at-changed/,
+    );
+  });
+});
+
+describe('a start that was never noted', () => {
+  test('is missing from a job that was worked on, whether that was seen in between or by its end', () => {
+    const failed = aRun().job().submitted().picksUp(1, { startedAt: null }).strike().gone().starts(2);
+    expect(seen(failed.picksUp(2, { startedAt: null }).failed())).toContain('started-at-missing');
+    const atOnce = aRun().job().submitted().delivered(1).strike().gone().starts(2).delivered(2);
+    expect(seen(atOnce.completed(2))).toContain('started-at-missing');
+    expect(seen(restarted().picksUp(2, { startedAt: null }))).not.toContain('started-at-missing');
+  });
+});

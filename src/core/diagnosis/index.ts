@@ -36,7 +36,7 @@ export const DIAGNOSES = {
   'never-reclaimed': lost.neverReclaimed,
   'nobody-listens': lost.nobodyListens,
   'stuck-after-pickup': lost.stuckAfterPickup,
-  'group-waits-for-the-dead': celery.groupWaitsForTheDead,
+  'group-waits-for-the-dead': either(celery.groupWaitsForTheDead, lost.groupWaitsForTheDead),
   'row-and-queue-disagree': endedWrongly.rowAndQueueDisagree,
   'closed-before-drained': claims.closedBeforeDrained,
   'failed-at-boot': endedWrongly.failedAtBoot,

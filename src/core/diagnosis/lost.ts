@@ -91,13 +91,22 @@ export const redeliveredButSkipped: Diagnose = (subject) => {
   return again !== undefined || wasThere ? { deliveries: again?.deliveries ?? null } : undefined;
 };
 
+/** The queue keeps the job until its children are done, and with the time that was waited they were not. */
+export const groupWaitsForTheDead: Diagnose = (subject) => {
+  const { facts } = subject;
+  if (!isLost(subject) || facts.end !== undefined || facts.successorDied !== undefined) return undefined;
+  return now(subject)?.facts?.['waitsForChildren'] === true
+    ? { progress: facts.versions.at(-1)?.values?.progress ?? null }
+    : undefined;
+};
+
 /** Children of the worker were killed, and the worker itself told the broker that the job was over. */
 export const childDeathAcked: Diagnose = (subject) => {
   const { faults, brokerBefore, brokerAfterGone: after } = subject.facts;
   if (isCelery(subject.history) || !isUntouched(subject) || faults[0]?.reach !== 'child') return undefined;
   const over = isOver(after) || after?.state === 'dead';
   return isHeldInBroker(brokerBefore) && over
-    ? { line: null, reach: faults[0].reach, broker: describeBroker(after) }
+    ? { reach: faults[0].reach, broker: describeBroker(after) }
     : undefined;
 };
 
@@ -143,6 +152,7 @@ export const stuckAfterPickup: Diagnose = (subject) => {
   if (!subject.has('reached-terminal', 'failed') || !isLost(subject)) return undefined;
   if (facts.end !== undefined || facts.terminal !== undefined || facts.successorDied !== undefined)
     return undefined;
+  if (groupWaitsForTheDead(subject) !== undefined) return undefined;
   const held = after !== undefined && isHeldByAnother(facts, after);
   if ((facts.takeOver === undefined && !held) || takenAndLeft(subject) !== undefined) return undefined;
   if (after?.state === 'dead' || isOver(after)) return undefined;

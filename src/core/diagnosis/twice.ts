@@ -7,6 +7,8 @@ export const effectsNotIdempotent: Diagnose = (subject) => {
   const repeated = subject.criteria
     .flatMap(({ evidence }) => evidence)
     .filter(({ code }) => code === 'effect-repeated');
+  // Children that were made twice have done their work twice.
+  if (subject.found('further-children')) return undefined;
   const known = [effectAndMarkApart, fenceNotUnique, lockShorterThanWork, resumedTwice];
   if (repeated.length === 0 || known.some((cause) => cause(subject) !== undefined)) return undefined;
   return { items: repeated.length };

@@ -9,6 +9,7 @@ import type { Candidate } from './store.ts';
 /** Epoch times in ms, by the clock of the workers. */
 export interface PostgresReading {
   readonly state: MessageState;
+  readonly waitsForChildren: boolean;
   readonly paused: boolean;
   readonly name: string | null;
   readonly data: string | null;
@@ -84,6 +85,7 @@ export async function lookPostgres(
   const state = stateOf(row.state);
   return {
     state,
+    waitsForChildren: row.state === 'waiting-children',
     paused: row.paused,
     name: row.name,
     data: row.data,

@@ -181,6 +181,7 @@ class PostgresStore implements BullmqStore {
       readyAtMs: reading.readyAtEpochMs === null ? null : reading.readyAtEpochMs + sinceEpochMs,
       nextLookMs: this.#nextLook(reading.lookedAtEpochMs, nowMs, sinceEpochMs),
       intervalMs: this.#intervalMs,
+      waitsForChildren: reading.waitsForChildren,
       looked: reading.lookedAtEpochMs !== null,
       deliveries: reading.deliveries,
       stalls: reading.stalls,

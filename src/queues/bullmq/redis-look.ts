@@ -10,6 +10,7 @@ import { number, text, textList } from '../redis/values.ts';
 /** Durations in ms, counted from the moment of the reading; epoch times in ms by the worker's clock. */
 export interface RedisReading {
   readonly state: MessageState;
+  readonly waitsForChildren: boolean;
   readonly paused: boolean;
   readonly hash: Readonly<Record<(typeof FIELDS)[number], string | null>>;
   readonly lockToken: string | null;
@@ -83,6 +84,7 @@ export async function lookRedis(client: Redis, keys: RedisKeys, id: string): Pro
       dead: failed !== null,
       exists: exists === 1,
     }),
+    waitsForChildren: waitingChildren !== null,
     paused: queuePaused === 1,
     hash: hashOf(fields),
     lockToken: lockLeftMs === null ? null : text(lockToken),

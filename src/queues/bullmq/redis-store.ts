@@ -106,6 +106,7 @@ class RedisStore implements BullmqStore {
         readyAtMs: reading.readyAtEpochMs === null ? null : nowMs + reading.readyAtEpochMs - Date.now(),
         nextLookMs: nowMs + reading.throttleLeftMs,
         intervalMs: this.#intervalMs,
+        waitsForChildren: reading.waitsForChildren,
         looked: reading.throttleLeftMs > 0 || this.#intervalMs !== null,
         deliveries: reading.state === 'gone' ? null : (number(reading.hash.ats) ?? 0),
         stalls: reading.state === 'gone' ? null : (number(reading.hash.stc) ?? 0),

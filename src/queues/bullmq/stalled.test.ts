@@ -18,6 +18,7 @@ const ACTIVE: MessageFacts = {
   failedReason: null,
   messages: 1,
   looked: true,
+  waitsForChildren: false,
 };
 
 describe('due of an active job', () => {

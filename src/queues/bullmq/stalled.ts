@@ -22,6 +22,8 @@ export interface MessageFacts {
   readonly marked: boolean;
   /** When a delayed message becomes ready. */
   readonly readyAtMs: number | null;
+  /** It is a parent whose children are not done: it becomes ready with the last of them. */
+  readonly waitsForChildren: boolean;
   /** No look counts before this. `null`: the store does not tell. */
   readonly nextLookMs: number | null;
   /** The workers' stalledInterval. `null`: nothing has told it yet. */
@@ -49,6 +51,7 @@ export function brokerState(facts: MessageFacts, nowMs: number): BrokerState {
     stalls: facts.stalls,
     failedReason: facts.failedReason,
     messages: facts.messages,
+    ...(facts.waitsForChildren ? { facts: { waitsForChildren: true } } : {}),
   };
 }
 

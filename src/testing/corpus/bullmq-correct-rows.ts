@@ -159,4 +159,5 @@ export const BULLMQ_CORRECT_ROWS: readonly CorpusRow[] = [
     { name: 'reference long lock', flags: ['--lock-duration', '3600000'] },
     { verdict: 'inconclusive', diagnosis: 'not-yet-due' },
   ),
+  correctBullmq(style('fan-out'), 'a child message a file, the parent waits in the queue'),
 ].flat();

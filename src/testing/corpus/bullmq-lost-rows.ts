@@ -29,6 +29,10 @@ export const BULLMQ_LOST_ROWS: readonly CorpusRow[] = [
     failing: ['witnesses-unharmed'],
     diagnosis: 'lost-in-shutdown-window',
   }),
+  brokenBullmq('group-waits-for-the-dead', {
+    failing: ['reached-terminal'],
+    diagnosis: 'group-waits-for-the-dead',
+  }),
   brokenBullmq('deleted-at-boot', { failing: ['job-persisted'], diagnosis: 'deleted-at-boot' }),
   brokenBullmq('acked-on-shutdown', { failing: NEVER_TAKEN, diagnosis: 'acked-on-shutdown' }),
   brokenBullmq('child-death-acked', { failing: ['picked-up-again'], diagnosis: 'child-death-acked' }),

@@ -12,10 +12,18 @@ export const BULLMQ_TWICE_ROWS: readonly CorpusRow[] = [
   }),
   brokenBullmq('resumed-as-new-job', { failing: ['no-duplicate-jobs'], diagnosis: 'resumed-as-new-job' }),
   brokenBullmq('recovered-twice', { failing: ['no-duplicate-jobs'], diagnosis: 'recovered-twice' }),
+  brokenBullmq('children-enqueued-twice', {
+    failing: ['no-duplicate-jobs'],
+    diagnosis: 'children-enqueued-twice',
+  }),
   brokenBullmq('fence-not-unique', { failing: ['effects-exactly-once'], diagnosis: 'fence-not-unique' }),
   brokenBullmq('lock-shorter-than-work', {
     failing: ['effects-exactly-once'],
     diagnosis: 'lock-shorter-than-work',
+  }),
+  brokenBullmq('orphan-children', {
+    failing: ['single-writer'],
+    diagnosis: 'orphan-children',
   }),
   brokenBullmq('redelivered-after-drain', {
     failing: ['terminal-is-final'],
