@@ -21,6 +21,8 @@ export interface CeleryRun {
   readonly brokerUrl: string;
   /** Seconds. */
   readonly visibilityTimeout?: number;
+  /** Started with nothing left out, as most people do: a second later. */
+  readonly slowStart?: boolean;
   readonly config?: UserConfig;
   readonly onEvent?: (event: Event) => void;
   /** Leaves the fault out. */
@@ -41,10 +43,20 @@ export async function openCeleryBench(): Promise<CeleryBench> {
   await createTables(database);
   const folder = await mkdtemp(join(tmpdir(), 'vr-test-celery-runs-'));
   return {
-    async run({ app, pool, scenario, brokerUrl, visibilityTimeout, config, onEvent, disarmed = false }) {
+    async run({
+      app,
+      pool,
+      scenario,
+      brokerUrl,
+      visibilityTimeout,
+      slowStart = false,
+      config,
+      onEvent,
+      disarmed = false,
+    }) {
       const command = [
         `exec ${CELERY_PYTHON} -m celery --workdir ${FIXTURE} -A ${app} worker -l INFO -P ${pool} -c 1`,
-        ...QUICK_FLAGS,
+        ...(slowStart ? [] : QUICK_FLAGS),
         // With one message at a time a worker on Redis may sit idle for 20 s before it asks for the next (Celery 5.2).
         '--prefetch-multiplier 4',
       ];

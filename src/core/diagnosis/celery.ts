@@ -55,10 +55,16 @@ export const ackedOnReceipt: Diagnose = (subject) => {
   const seen = brokerBefore?.state === 'gone';
   const { acksLate, pool } = toldBy(subject);
   // The pool solo puts the acknowledgement off until the task lets it.
-  const told = brokerBefore?.state === 'unknown' && acksLate === false && pool !== 'solo';
+  const unseen = brokerBefore === undefined || brokerBefore.state === 'unknown';
+  const told = unseen && acksLate === false && pool !== 'solo' && !wasSurelyThere(subject);
   if (!seen && !told) return undefined;
   return { celery: 1, progress: before.progress ?? null, ...settingsOf(subject) };
 };
+
+/** By a broker that tells one message from another: where only their number is known, what waits may be another one. */
+function wasSurelyThere({ facts: { brokerAfterGone } }: Case): boolean {
+  return brokerAfterGone !== undefined && (brokerAfterGone.messages ?? 0) > 0;
+}
 
 /** When it was struck, the task itself was over: the work lay in messages that it had sent on. */
 function wasSplit({ facts: { brokerBefore } }: Case): boolean {
