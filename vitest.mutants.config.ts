@@ -9,6 +9,6 @@ export default defineConfig({
     isolate: false,
     pool: 'threads',
     // A property that a mutant breaks for one history in ten is seen in these; the rest is for `npm test`.
-    env: { PROPERTY_RUNS: '15' },
+    env: { FOR_MUTANTS: '1', PROPERTY_RUNS: '15' },
   },
 });

@@ -460,13 +460,18 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
           ? 'kill the worker that the panel names, then start it again'
           : `kill it (kill -9 ${pids}), then start it again`,
   }),
-  'signal-swallowed': ({ signal, pids }) => ({
+  'signal-swallowed': ({ signal, pids, passedOn }) => ({
     title: `the worker did not go away on ${signal ?? 'the signal'}`,
-    evidence: runningPids(pids),
+    evidence: [
+      ...(passedOn === 0 ? ['its main process went, and others did not'] : []),
+      ...runningPids(pids),
+    ],
     fix:
-      pids === ''
-        ? 'let --worker start the worker itself, in the foreground: what consumes the queue is none of its processes (a daemon, a supervisor); or use --worker-stop and --worker-start'
-        : 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
+      passedOn === 0
+        ? 'let what starts the worker pass the signal on and wait for it (exec in a shell script; a supervisor that forwards signals), and let the worker take its children along'
+        : pids === ''
+          ? 'let --worker start the worker itself, in the foreground: what consumes the queue is none of its processes (a daemon, a supervisor); or use --worker-stop and --worker-start'
+          : 'let the worker stop on the signal and exit when the job in hand has ended, or use --scenario deploy, which kills after the grace period',
   }),
   'orphan-children': ({ pids }) => ({
     title: 'a part of the worker outlived it',

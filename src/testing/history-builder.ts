@@ -411,7 +411,7 @@ export class RunBuilder {
           deliveries: null,
           stalls: null,
           state: state.state === 'ended' ? 'gone' : state.state,
-          due: state.state === 'active' ? { kind: 'next-boot' } : state.due,
+          due: dueOnCelery(state),
         };
       case 'none':
         // The row is the message: its attempts are the deliveries, and there is nothing to count.
@@ -484,6 +484,14 @@ function nothing(): BrokerState {
     failedReason: null,
     messages: 0,
   };
+}
+
+/** What a worker holds is handed out at the next boot of one; what was acknowledged never comes back. */
+function dueOnCelery({ state, due }: BrokerState): BrokerState['due'] {
+  if (state === 'active') return { kind: 'next-boot' };
+  const over = state === 'gone' || state === 'ended';
+  // A due time stands for what the task has sent on.
+  return over && due.kind !== 'at' ? { kind: 'never' } : due;
 }
 
 function stateOf(status: string): JobState {

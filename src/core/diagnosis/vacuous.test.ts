@@ -64,6 +64,16 @@ describe('the worker', () => {
     ]);
   });
 
+  test('was started by something that took the signal, went, and did not pass it on', () => {
+    const left = { kind: 'worker:still-there', incarnation: 1, pids: [4100], connections: [] } as const;
+    const politely = inFlight({ polite: true }).strike().event(left).completed();
+    expect(judge(politely.end()).diagnoses).toMatchObject([
+      { id: 'signal-swallowed', values: { signal: 'SIGTERM', pids: '4100', passedOn: 0 } },
+      { id: 'orphan-children' },
+    ]);
+    expect(causes(inFlight().strike().event(left).completed())).toEqual(['orphan-children']);
+  });
+
   test('only reconnected', () => {
     expect(causes(inFlight(byOperator).strike().gone('connections', false).starts(2).ready(2))).toContain(
       'worker-not-restarted',

@@ -36,11 +36,16 @@ export const workerNotRestarted: Diagnose = ({ found, facts }) => {
   return { pids: facts.stillThere?.pids.join(' ') ?? '', by: facts.by };
 };
 
-/** The harness's own signal was sent, and the worker lives on. */
+/**
+ * The harness's own signal was sent, and the worker lives on; or whoever had started it took a polite signal, went, and
+ * did not pass it on.
+ */
 export const signalSwallowed: Diagnose = ({ found, facts }) => {
-  if (!found('worker-still-there') || facts.by !== 'auto' || isOrphaned(facts)) return undefined;
+  if (!found('worker-still-there') || facts.by !== 'auto') return undefined;
   const { faults, stillThere } = facts;
-  return { signal: faults[0]?.signal ?? null, pids: stillThere?.pids.join(' ') ?? '' };
+  const values = { signal: faults[0]?.signal ?? null, pids: stillThere?.pids.join(' ') ?? '' };
+  if (!isOrphaned(facts)) return values;
+  return values.signal === null || values.signal === 'SIGKILL' ? undefined : { ...values, passedOn: 0 };
 };
 
 /** The worker had ended by itself before anybody struck it. */

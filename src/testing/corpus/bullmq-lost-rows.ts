@@ -17,6 +17,10 @@ export const BULLMQ_LOST_ROWS: readonly CorpusRow[] = [
     failing: ['reached-terminal'],
     diagnosis: 'broker-gave-up-row-not-told',
   }),
+  brokenBullmq('gave-up-after-two-crashes', {
+    failing: ['reached-terminal'],
+    diagnosis: 'broker-gave-up-row-not-told',
+  }),
   brokenBullmq('retry-in-memory', {
     failing: ['reached-terminal', 'backoff-honoured'],
     diagnosis: 'retry-in-memory',

@@ -64,6 +64,11 @@ const CORRECT: readonly CorpusRow[] = [
     name: 'reference retrying',
     ...ONE_SLOW_RETRY,
   }),
+  correct('succeeds-at-last', 'fails twice, completes at the third attempt', {
+    strikeAt: 'retrying',
+    flags: ['--backoff-ms', '700'],
+    config: { retries: { baseDelay: '700ms' }, terminalTimeout: '15s' },
+  }),
   correct('one-transaction', 'one transaction for the whole job', { flags: ['--item-ms', '700'] }),
   correct('one-transaction', 'rolls back at SIGTERM', {
     name: 'one-transaction graceful',
@@ -332,6 +337,12 @@ const NOT_ACCOUNTED_FOR: readonly CorpusRow[] = [
   broken(
     'backoff-lost',
     'boot makes what waits for its retry ready at once',
+    { failing: ['backoff-honoured'], diagnosis: 'backoff-lost' },
+    ONE_SLOW_RETRY,
+  ),
+  broken(
+    'backoff-begun-anew',
+    'boot lets what waits for its retry begin its wait anew',
     { failing: ['backoff-honoured'], diagnosis: 'backoff-lost' },
     ONE_SLOW_RETRY,
   ),
