@@ -100,8 +100,10 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
   }
   const folder = packagePath('fixtures', 'celery-service');
   // Without mingle, gossip and heartbeat a worker starts a second sooner; the rest is as everybody has it.
-  const options =
-    '-l INFO -c 1 --prefetch-multiplier 4 --without-mingle --without-gossip --without-heartbeat';
+  const options = [
+    '-l INFO -c 1 --prefetch-multiplier 4 --without-mingle --without-gossip --without-heartbeat',
+    ...(defect?.flags ?? []),
+  ].join(' ');
   return {
     queue: { kind: 'celery', url: `${PLACEHOLDER_REDIS}/1` },
     workerCommand: `exec ${quote(python)} -m celery --workdir ${quote(folder)} -A ${app} worker ${options}`,

@@ -12,6 +12,7 @@ import { createTables } from './extraction-service.ts';
 import { startTestPostgres, type TestServer } from './servers.ts';
 
 const FIXTURE = new URL('../../fixtures/celery-service', import.meta.url).pathname;
+const BROKEN = new URL('../../fixtures/broken-workers/celery', import.meta.url).pathname;
 
 export interface CeleryRun {
   /** `-A`: `app`, or a broken one such as `broken.celery_defaults`. */
@@ -19,8 +20,12 @@ export interface CeleryRun {
   readonly pool: 'prefork' | 'solo' | 'threads';
   readonly scenario: string;
   readonly brokerUrl: string;
+  /** Celery's settings that the reference is given instead of its own. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Seconds. */
   readonly visibilityTimeout?: number;
+  /** Started with nothing left out, as most people do: a second later. */
+  readonly slowStart?: boolean;
   readonly config?: UserConfig;
   readonly onEvent?: (event: Event) => void;
   /** Leaves the fault out. */
@@ -41,10 +46,23 @@ export async function openCeleryBench(): Promise<CeleryBench> {
   await createTables(database);
   const folder = await mkdtemp(join(tmpdir(), 'vr-test-celery-runs-'));
   return {
-    async run({ app, pool, scenario, brokerUrl, visibilityTimeout, config, onEvent, disarmed = false }) {
+    async run({
+      app,
+      pool,
+      scenario,
+      brokerUrl,
+      visibilityTimeout,
+      settings: badly,
+      slowStart = false,
+      config,
+      onEvent,
+      disarmed = false,
+    }) {
+      const code =
+        badly === undefined ? `--workdir ${FIXTURE} -A ${app}` : `--workdir ${BROKEN} -A badly_set`;
       const command = [
-        `exec ${CELERY_PYTHON} -m celery --workdir ${FIXTURE} -A ${app} worker -l INFO -P ${pool} -c 1`,
-        ...QUICK_FLAGS,
+        `exec ${CELERY_PYTHON} -m celery ${code} worker -l INFO -P ${pool} -c 1`,
+        ...(slowStart ? [] : QUICK_FLAGS),
         // With one message at a time a worker on Redis may sit idle for 20 s before it asks for the next (Celery 5.2).
         '--prefetch-multiplier 4',
       ];
@@ -64,6 +82,8 @@ export async function openCeleryBench(): Promise<CeleryBench> {
               // Less than a worker takes to start: it finds due what the one before it had.
               CELERY_VISIBILITY_TIMEOUT: String(visibilityTimeout ?? 0.3),
               EXTRACTION_ITEM_MS: '500',
+              PYTHONPATH: FIXTURE,
+              BROKEN_SETTINGS: JSON.stringify(badly ?? {}),
               PYTHONDONTWRITEBYTECODE: '1',
               // A pool that is killed leaves its temporary folders behind.
               TMPDIR: folder,

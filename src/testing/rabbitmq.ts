@@ -1,5 +1,5 @@
 /** RabbitMQ for tests: a node of its own, on loopback, on free ports, with a name server of its own, gone at the end. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { findFreePort } from '../embedded/free-port.ts';
 import type { TestServer } from './servers.ts';
 import { until } from './until.ts';
@@ -18,7 +19,12 @@ const SCRIPTS = '/usr/lib/rabbitmq/bin';
 export const HAS_RABBITMQ =
   existsSync(join(SCRIPTS, 'rabbitmq-server')) && spawnSync('epmd', ['-help']).error === undefined;
 
-export async function startTestRabbitmq(): Promise<TestServer> {
+export interface TestRabbitmq extends TestServer {
+  /** The lines that `rabbitmqctl` prints, e.g. for `list_queues name messages consumers`, without a head. */
+  list(...command: readonly string[]): Promise<readonly string[]>;
+}
+
+export async function startTestRabbitmq(): Promise<TestRabbitmq> {
   const folder = await mkdtemp(join(tmpdir(), 'vr-test-rabbitmq-'));
   const [port, distributionPort, namesPort] = [
     await findFreePort(),
@@ -86,6 +92,12 @@ export async function startTestRabbitmq(): Promise<TestServer> {
     port,
     pid: node.pid ?? 0,
     url: `amqp://guest:guest@127.0.0.1:${port}//`,
+    async list(...command) {
+      const control = join(SCRIPTS, 'rabbitmqctl');
+      const flags = ['--quiet', '--no-table-headers', '-n', env.RABBITMQ_NODENAME];
+      const { stdout } = await promisify(execFile)(control, [...flags, ...command], { env });
+      return stdout.split('\n').filter((line) => line !== '');
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };

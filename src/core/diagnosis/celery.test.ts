@@ -53,7 +53,7 @@ describe('put back again and again', () => {
       .gone()
       .starts(2)
       .ready(2)
-      .broker({ state: 'delayed', due: { kind: 'at', atMs: 1_000_000 }, facts: { retries } });
+      .broker({ state: 'delayed', due: { kind: 'at', atMs: 121_000 }, facts: { retries } });
 
   test('with the row untouched, something keeps every new worker away', () => {
     const run = putBack(2);
@@ -133,4 +133,23 @@ test('solo puts its acknowledgement off: what is lost by TERM was acknowledged o
   const facts = { acksLate: false, pool: 'solo' };
   const run = held(facts, { polite: true }).broker({ state: 'unknown', due: { kind: 'unknown' } });
   expect(causes(gone(run.strike(), facts).gone().starts(2).ready(2))).toEqual(['acked-on-shutdown']);
+});
+
+test('on a broker that knows numbers alone, what waits after the kill may be the job behind', () => {
+  const facts = { acksLate: false, pool: 'prefork' };
+  const run = held(facts).broker({ state: 'unknown', due: { kind: 'unknown' }, messages: null });
+  run.strike().broker({ state: 'waiting', owner: null, messages: null }).gone().starts(2).ready(2);
+  expect(causes(gone(run, facts))).toEqual(['acked-before-done']);
+  const surely = held(facts).broker({ state: 'unknown', due: { kind: 'unknown' }, messages: 1 });
+  surely.strike().broker({ state: 'waiting', owner: null, messages: 1 }).gone().starts(2).ready(2);
+  expect(causes(gone(surely, facts))).toEqual(['redelivered-but-skipped']);
+});
+
+test('a worker that nobody can ask: what a crash leaves nothing of was acknowledged before', () => {
+  const untold = (polite: boolean): RunBuilder =>
+    held({}, { polite })
+      .broker({ state: 'unknown', due: { kind: 'unknown' }, messages: 0 })
+      .strike();
+  expect(causes(gone(untold(false), {}).gone().starts(2).ready(2))).toEqual(['acked-before-done']);
+  expect(causes(gone(untold(true), {}).gone().starts(2).ready(2))).toEqual(['acked-on-shutdown']);
 });

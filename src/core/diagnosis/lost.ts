@@ -83,6 +83,7 @@ export const ackedOnShutdown: Diagnose = (subject) => {
 export const redeliveredButSkipped: Diagnose = (subject) => {
   const { facts } = subject;
   if (!isUntouched(subject) || !isOver(now(subject)) || isChildsDeath(subject)) return undefined;
+  if (ackedOnReceipt(subject) !== undefined) return undefined;
   const again = findRedelivery(facts);
   const after = facts.brokerAfterGone;
   const wasThere =

@@ -128,6 +128,8 @@ class AmqpBroker implements CeleryBroker {
   }
 
   async removeKeys(absent: readonly string[]): Promise<void> {
+    // An exchange that our own queue of answers is bound to would be taken for used.
+    await this.remote.close();
     for (const entry of absent) {
       const [kind, name] = [entry.slice(0, entry.indexOf(':')), entry.slice(entry.indexOf(':') + 1)];
       // Refused by the server, and so left, where it holds a message or is used.

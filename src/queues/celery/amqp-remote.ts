@@ -66,6 +66,14 @@ export class AmqpRemote implements RemoteControl {
     }
   }
 
+  /** Takes our queue of answers away; the next question makes another. */
+  async close(): Promise<void> {
+    const line = await this.#line?.catch(() => null);
+    this.#line = null;
+    // With its consumer the queue goes, and with it what binds it to the exchange.
+    await line?.channel.close().catch(() => undefined);
+  }
+
   async #hasWorkers(): Promise<boolean> {
     return this.#connection
       .ask((channel) => channel.checkExchange(CONTROL_EXCHANGE))

@@ -110,6 +110,16 @@ const CORRECT: readonly (readonly CorpusRow[])[] = [
     },
     { verdict: 'inconclusive', diagnosis: 'not-yet-due' },
   ),
+  correct(
+    'the same, struck while the retry waits in a worker: told where it waits',
+    {
+      name: 'reference retrying visibility',
+      ...RETRYING,
+      env: { ...RETRYING.env, CELERY_VISIBILITY_TIMEOUT: '3600' },
+      config: { ...RETRYING.config, terminalTimeout: '5s' },
+    },
+    { verdict: 'inconclusive', diagnosis: 'retry-in-memory' },
+  ),
 ];
 
 /** The reference with other settings. */
