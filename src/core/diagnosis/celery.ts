@@ -57,7 +57,8 @@ export const ackedOnReceipt: Diagnose = (subject) => {
   // The pool solo puts the acknowledgement off until the task lets it.
   const unseen = brokerBefore === undefined || brokerBefore.state === 'unknown';
   const told = unseen && acksLate === false && pool !== 'solo' && !wasSurelyThere(subject);
-  if (!seen && !told && !(unseen && isGoneByCrash(subject))) return undefined;
+  const concluded = unseen && acksLate !== true && isGoneByCrash(subject);
+  if (!seen && !told && !concluded) return undefined;
   return { celery: 1, progress: before.progress ?? null, ...settingsOf(subject) };
 };
 
