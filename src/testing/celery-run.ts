@@ -24,8 +24,6 @@ export interface CeleryRun {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Seconds. */
   readonly visibilityTimeout?: number;
-  /** Started with nothing left out, as most people do: a second later. */
-  readonly slowStart?: boolean;
   readonly config?: UserConfig;
   readonly onEvent?: (event: Event) => void;
   /** Leaves the fault out. */
@@ -53,7 +51,6 @@ export async function openCeleryBench(): Promise<CeleryBench> {
       brokerUrl,
       visibilityTimeout,
       settings: badly,
-      slowStart = false,
       config,
       onEvent,
       disarmed = false,
@@ -62,7 +59,7 @@ export async function openCeleryBench(): Promise<CeleryBench> {
         badly === undefined ? `--workdir ${FIXTURE} -A ${app}` : `--workdir ${BROKEN} -A badly_set`;
       const command = [
         `exec ${CELERY_PYTHON} -m celery ${code} worker -l INFO -P ${pool} -c 1`,
-        ...(slowStart ? [] : QUICK_FLAGS),
+        ...QUICK_FLAGS,
         // With one message at a time a worker on Redis may sit idle for 20 s before it asks for the next (Celery 5.2).
         '--prefetch-multiplier 4',
       ];

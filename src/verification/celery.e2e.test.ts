@@ -114,13 +114,18 @@ describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
     expect(report.diagnoses).toEqual([]);
   });
 
-  test('with a visibility timeout of a second the next start finds the job due', async () => {
+  test('with a visibility timeout of a second a start after it finds the job due', async () => {
     const { report } = await run('redis', {
       app: 'app',
       pool: 'prefork',
-      scenario: 'crash',
+      scenario: 'late-start',
       visibilityTimeout: 1,
-      slowStart: true,
+      // A worker that starts sooner looks again after 90 s.
+      config: {
+        scenarios: {
+          'late-start': [{ stop: 'SIGKILL', reach: 'tree' }, { wait: '1500ms' }, { start: true }],
+        },
+      },
     });
     expect(report.verdict).toBe('passed');
   });
