@@ -354,9 +354,14 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`${before} became ${after}`],
     fix: 'let recovery touch only rows whose owner is proved gone, never rows in a final state',
   }),
-  'slot-left-behind': ({ status }) => ({
-    title: 'a job that waited behind was never run',
-    evidence: [`it is still ${status}, though the job before it has ended`],
+  'slot-left-behind': ({ status, refused }) => ({
+    title:
+      refused === 1 ? 'since the restart every job is refused' : 'a job that waited behind was never run',
+    evidence: [
+      refused === 1
+        ? `both this job and the one behind it are ${status}, and one like it had completed before`
+        : `it is still ${status}, though the job before it has ended`,
+    ],
     fix: 'let slots, limits and locks end with their holder (a lease, an advisory lock of the session), not only on the normal way out',
   }),
   'never-acked': ({ due }) => ({
