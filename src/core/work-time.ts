@@ -8,7 +8,8 @@
  */
 import { isDeliveredSince } from './deliveries.ts';
 import { effectsOf } from './effects.ts';
-import { changesOf, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
+import { changesOf, first, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
+import { findRedelivery } from './redelivery.ts';
 import type { RestartFacts } from './restart.ts';
 import { itemsBetween, kindOfWrite } from './take-over.ts';
 
@@ -18,7 +19,7 @@ export function isEndTooSoon(history: History, facts: RestartFacts): boolean {
   if (end?.values?.state !== 'completed' || begun === undefined) return false;
   const effects = effectsOf(history, facts.job);
   if (effects !== undefined && !effects.unknown) return false;
-  const spans = spansOfWork(facts, end, begun);
+  const spans = spansOfWork(history, facts, end, begun);
   const ownMs = itemTimeMs(facts, begun.seq);
   if (ownMs !== undefined) {
     return spans.some(
@@ -82,12 +83,15 @@ interface Span {
 }
 
 /**
- * Since the fault, where the old worker ended the job. Else since the last look by which it was not handed out again,
- * if the broker tells, and since a new worker claimed it.
+ * Since the fault, where the old worker ended the job. Else since the last look by which it was not handed out again and
+ * since it was handed out, if the broker tells, and since a new worker claimed it.
  */
-function spansOfWork(facts: RestartFacts, end: RowVersion, begun: Moment): readonly Span[] {
+function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, begun: Moment): readonly Span[] {
   if (isByStruck(facts, end)) return [{ sinceSeq: begun.seq, forMs: end.atMs - begun.atMs }];
   const { heldByStruck, takeOver } = facts;
+  const takenAtMs = findRedelivery(facts)?.facts?.['takenAtMs'];
+  const takenForMs = typeof takenAtMs === 'number' ? writtenAtMs(history, end) - takenAtMs : -1;
+  const atTaking = facts.changes.findLast(({ seq, atMs }) => seq < end.seq && atMs <= Number(takenAtMs));
   const idle = facts.snapshots.findLast(
     (snapshot) =>
       heldByStruck !== undefined &&
@@ -97,10 +101,20 @@ function spansOfWork(facts: RestartFacts, end: RowVersion, begun: Moment): reado
   const claim = takeOver !== undefined && isClaim(facts, takeOver.version) ? takeOver.version : undefined;
   return [
     ...(idle === undefined ? [] : [{ sinceSeq: idle.seq, forMs: end.atMs - idle.atMs }]),
+    // Of what is taken after the end the worker's clock is wrong.
+    ...(takenForMs < 0 ? [] : [{ sinceSeq: (atTaking?.seq ?? -1) + 1, forMs: takenForMs }]),
     ...(claim === undefined || claim.seq >= end.seq
       ? []
       : [{ sinceSeq: claim.seq, forMs: end.databaseAtMs - claim.databaseAtMs }]),
   ];
+}
+
+/** As `atMs` of the run: by the server's time of the write, where the clocks were compared. */
+function writtenAtMs(history: History, { atMs, databaseAtMs }: RowVersion): number {
+  const clock = first(history, 'clock:measured');
+  const zero = Date.parse(first(history, 'run:started')?.startedAt ?? '');
+  if (clock === undefined || Number.isNaN(zero)) return atMs;
+  return Math.min(atMs, databaseAtMs - zero - clock.offsetMs);
 }
 
 /** Taken up, and nothing done yet: the work comes after it. */

@@ -208,16 +208,21 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`${broker}${owner === null ? '' : ', which is gone'}`],
     fix: 'let living workers look for dead owners (BullMQ: do not set skipStalledCheck; a lease needs a sweep that runs all the time)',
   }),
-  'nobody-listens': ({ connected, queues }) => ({
-    title: 'the job waits in the queue and nobody takes it',
+  'nobody-listens': ({ connected, queues, paused }) => ({
+    title:
+      paused === 1
+        ? 'the queue is paused: it hands nothing out'
+        : 'the job waits in the queue and nobody takes it',
     evidence: [
       connected === 1 ? 'a new worker was there and did not take it' : 'no new worker was seen at this queue',
       ...(queues == null ? [] : [`the workers say that they consume ${queues}`]),
     ],
     fix:
-      connected === 1 && queues == null
-        ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
-        : "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
+      paused === 1
+        ? 'a worker that stops pauses itself (worker.pause, worker.close), not the queue of all workers (queue.pause); or resume the queue when a worker starts'
+        : connected === 1 && queues == null
+          ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
+          : "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
   }),
   'group-waits-for-the-dead': wordsBy(
     'further',

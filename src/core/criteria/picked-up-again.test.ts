@@ -233,6 +233,19 @@ describe('inconclusive', () => {
       expect(judgedAs(createHistory(unseen), 'picked-up-again')).toBe('inconclusive ended-too-soon');
     });
 
+    test('counted from when the broker had handed it out, if it tells, whatever was seen late', () => {
+      const handed = (takenAtMs: number): RunBuilder => {
+        const run = slow();
+        const nowMs = run.history().events.at(-1)?.atMs ?? 0;
+        const taken = { deliveries: 2, owner: 'token-of-2', facts: { takenAtMs: nowMs + takenAtMs } };
+        return run.broker(taken).wait(400).completed(2);
+      };
+      expect(seen(handed(350))).toBe('inconclusive ended-too-soon');
+      expect(seen(handed(100))).toBe('passed picked-up-by-write');
+      // After the end: the worker's clock is another.
+      expect(seen(handed(9_000))).toBe('passed picked-up-by-write');
+    });
+
     describe('a file takes as long as the witness took, where the job itself had not come so far', () => {
       const early = (options: RunOptions = {}, columns: readonly (keyof RowValues)[] = []) =>
         aRun(options)

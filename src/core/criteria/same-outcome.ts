@@ -38,7 +38,7 @@ export const sameOutcome: Criterion = {
     }
     // Where the worker completes nothing any more since the restart, the control suffers from it too.
     if (controlRow.state === state && isWaitingSpoilt(history)) {
-      return judgement('inconclusive', finding('expected-end-unknown', { state, error }));
+      return judgement('inconclusive', finding('control-refused-too', { state, error }));
     }
     return controlRow.state === state
       ? judgement('passed', finding('ended-as-control', { state }))

@@ -81,7 +81,7 @@ describe('failed', () => {
     expect(seen(refused())).toBe('failed waiting-witness-failed');
     // The control was worked on after the restart: it is refused for the same reason, and proves nothing.
     const controlled = refused().job('control').submitted().picksUp(2).failed('locked').end();
-    expect(judgedAs(controlled, 'same-outcome')).toBe('inconclusive expected-end-unknown');
+    expect(judgedAs(controlled, 'same-outcome')).toBe('inconclusive control-refused-too');
     expect(diagnosedAs(controlled)).toContain('slot-left-behind');
   });
 

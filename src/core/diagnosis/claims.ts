@@ -23,12 +23,17 @@ function witness({ history }: Case, role: 'witness-ended' | 'witness-waiting'): 
   return job === undefined ? [] : changesOf(history, job);
 }
 
+/** The queue hands nothing out, whoever listens. */
+export function isPaused({ facts }: Case): boolean {
+  return lastSnapshotBefore(facts.snapshots)?.facts?.['paused'] === true;
+}
+
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
 export const staleLock: Diagnose = (subject) => {
   const { successor, successorNotReady, successorDied, gone, brokerBefore } = subject.facts;
   const there = successor ?? successorNotReady;
   if (!isUntouched(subject) || there === undefined || gone === undefined) return undefined;
-  if (successorDied !== undefined) return undefined;
+  if (successorDied !== undefined || isPaused(subject)) return undefined;
   // A broker that had done with the job before the strike may have done with the one behind as well.
   if (brokerBefore?.state === 'ended' || brokerBefore?.state === 'gone') return undefined;
   const waiting = witness(subject, 'witness-waiting');

@@ -179,6 +179,7 @@ class PostgresStore implements BullmqStore {
       lockUntilMs: lockUntilMs !== null && lockUntilMs > nowMs ? lockUntilMs : null,
       marked: reading.marked,
       readyAtMs: reading.readyAtEpochMs === null ? null : reading.readyAtEpochMs + sinceEpochMs,
+      takenAtMs: reading.takenAtEpochMs === null ? null : reading.takenAtEpochMs + sinceEpochMs,
       nextLookMs: this.#nextLook(reading.lookedAtEpochMs, nowMs, sinceEpochMs),
       intervalMs: this.#intervalMs,
       waitsForChildren: reading.waitsForChildren,
