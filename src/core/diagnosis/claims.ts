@@ -5,7 +5,7 @@
 import { firstClaimAfter, claimIn, claimsWithin } from '../claims.ts';
 import { effectsOf } from '../effects.ts';
 import { isTerminal } from '../event.ts';
-import { changesOf, jobInRole, lastSnapshotBefore, snapshotsOf, type RowVersion } from '../history.ts';
+import { changesOf, first, jobInRole, lastSnapshotBefore, snapshotsOf, type RowVersion } from '../history.ts';
 import { findStallOfTheLiving } from '../redelivery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
@@ -52,10 +52,10 @@ export const loadedAtBootOnly: Diagnose = (subject) => {
 
 /** What names the claim named the worker for other jobs too, and the new worker goes by another name. */
 export const claimTiedToName: Diagnose = (subject) => {
-  if (!isUntouched(subject)) return undefined;
-  const { before, struck, attribute } = subject.facts;
+  const { before, struck, attribute, end } = subject.facts;
+  if (!isUntouched(subject) || end !== undefined) return undefined;
   const name = claimIn(before);
-  if (name === null) return undefined;
+  if (name === null || isTokenOfBullmq(subject, name)) return undefined;
   const others = [...witness(subject, 'witness-ended'), ...witness(subject, 'witness-waiting')];
   const usedTwice = others.some(({ values }) => claimIn(values) === name);
   const newName = others
@@ -64,6 +64,12 @@ export const claimTiedToName: Diagnose = (subject) => {
     .find((claim) => claim !== null && claim !== name);
   return usedTwice && newName !== undefined ? { name, newName } : undefined;
 };
+
+/** BullMQ hands the next job out under the token of the last, so that its token on two jobs names no worker. */
+function isTokenOfBullmq({ history, facts }: Case, claim: string): boolean {
+  const bullmq = first(history, 'run:started')?.target.queue === 'bullmq';
+  return bullmq && facts.snapshots.some(({ owner }) => owner === claim);
+}
 
 /** It failed once, was to be retried, and with the worker the retry was gone. */
 export const retryInMemory: Diagnose = (subject) =>
