@@ -258,7 +258,7 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
           ? `worker #${incarnation} runs and does not become ready, as the old one did`
           : `worker #${incarnation} runs and takes nothing, not even the job that only waits`,
     ],
-    fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end',
+    fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end; and let a new worker look for what waits, not only for what is announced while it listens (NOTIFY, pub/sub)',
   }),
   'claim-tied-to-name': ({ name, newName }) => ({
     title: "claims are tied to the worker's name, and the new worker has another",

@@ -196,7 +196,8 @@ class PostgresStore implements BullmqStore {
       readOtherMessages(this.#pool, this.#schema, this.#settings.name, message),
     );
     const sinceEpochMs = this.#clock.now() - Date.now();
-    return leftoverMessages(others, message, (epochMs) => epochMs + sinceEpochMs);
+    const payload = this.#sent.get(message.messageId)?.payload;
+    return leftoverMessages(others, message, (epochMs) => epochMs + sinceEpochMs, payload);
   }
 
   async purge(message: MessageRef): Promise<void> {

@@ -122,7 +122,12 @@ class RedisStore implements BullmqStore {
       const others = await readOtherMessages(client, this.#keys, message.messageId);
       const sinceEpochMs = this.#clock.now() - Date.now();
       return [
-        ...leftoverMessages(others, message, (epochMs) => epochMs + sinceEpochMs),
+        ...leftoverMessages(
+          others,
+          message,
+          (epochMs) => epochMs + sinceEpochMs,
+          this.#sent.get(message.messageId)?.payload,
+        ),
         ...(await standingLocks(client, message)),
       ];
     });
