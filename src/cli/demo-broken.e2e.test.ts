@@ -56,6 +56,7 @@ describe.concurrent('demo --broken', { timeout: 90_000 }, () => {
   test.for([
     ['acked-on-shutdwn', /did you mean "acked-on-shutdown"\?/],
     ['celery-defaults', /add --target celery/],
+    ['queue-leftovers-lock', /add --queue-backend redis/],
   ] as const)('refuses %s', async ([name, remedy], { folder }) => {
     const { exitCode, stderr } = await folder.run(['demo', '--broken', name]);
     expect(exitCode).toBe(2);

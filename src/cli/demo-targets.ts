@@ -62,6 +62,13 @@ export async function demoTarget(name: string, choice: DemoChoice): Promise<Demo
 
 function bullmqTarget({ backend, broken }: DemoChoice): Promise<DemoTarget> {
   const defect = broken === null ? null : findBroken(broken, BROKEN_BULLMQ);
+  if (defect?.backend !== undefined && defect.backend !== backend) {
+    throw usageError(
+      'unknown-value',
+      `--broken ${defect.name} is shown on ${defect.backend} only`,
+      `add --queue-backend ${defect.backend}`,
+    );
+  }
   const worker =
     defect === null
       ? packagePath('dist', 'fixtures', 'extraction-service', 'worker.js')

@@ -121,6 +121,8 @@ export function restartFacts(history: History): RestartFacts {
   const items = history.of('job:created').find((event) => event.job === job)?.files.length ?? 0;
   const isUndelivered = (version: RowVersion): boolean => {
     const look = lookAfter(snapshots, version);
+    // What waits for its children is worked on by their messages.
+    if (look?.facts?.['waitsForChildren'] === true) return false;
     return heldByStruck !== undefined && look !== undefined && isDeliveredSince(heldByStruck, look) === false;
   };
   const isBeforeReady = (version: RowVersion): boolean => {

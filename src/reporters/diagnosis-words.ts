@@ -349,6 +349,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`${items} more than once`],
     fix: 'skip what is done, or make the effect unique by job and file (a unique key, insert … on conflict do nothing), in one transaction with the mark that it is done',
   }),
+  'recovered-live-job': ({ incarnation }) => ({
+    title: 'a new worker took the job from one that was alive and at work',
+    evidence: [`worker #${incarnation} claimed it before the old one was asked to stop`],
+    fix: "recover at the start only what nobody holds any more (an ended lease, an old heartbeat, the queue's own check for stalled jobs), not everything that is in processing",
+  }),
   'no-fencing': ({ older, newer }) => ({
     title: 'an older claim wrote after a newer one had taken over',
     evidence: older === null ? [] : [`worker #${older} after worker #${newer}`],

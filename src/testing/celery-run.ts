@@ -12,6 +12,7 @@ import { createTables } from './extraction-service.ts';
 import { startTestPostgres, type TestServer } from './servers.ts';
 
 const FIXTURE = new URL('../../fixtures/celery-service', import.meta.url).pathname;
+const BROKEN = new URL('../../fixtures/broken-workers/celery', import.meta.url).pathname;
 
 export interface CeleryRun {
   /** `-A`: `app`, or a broken one such as `broken.celery_defaults`. */
@@ -19,6 +20,8 @@ export interface CeleryRun {
   readonly pool: 'prefork' | 'solo' | 'threads';
   readonly scenario: string;
   readonly brokerUrl: string;
+  /** Celery's settings that the reference is given instead of its own. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Seconds. */
   readonly visibilityTimeout?: number;
   /** Started with nothing left out, as most people do: a second later. */
@@ -49,13 +52,16 @@ export async function openCeleryBench(): Promise<CeleryBench> {
       scenario,
       brokerUrl,
       visibilityTimeout,
+      settings: badly,
       slowStart = false,
       config,
       onEvent,
       disarmed = false,
     }) {
+      const code =
+        badly === undefined ? `--workdir ${FIXTURE} -A ${app}` : `--workdir ${BROKEN} -A badly_set`;
       const command = [
-        `exec ${CELERY_PYTHON} -m celery --workdir ${FIXTURE} -A ${app} worker -l INFO -P ${pool} -c 1`,
+        `exec ${CELERY_PYTHON} -m celery ${code} worker -l INFO -P ${pool} -c 1`,
         ...(slowStart ? [] : QUICK_FLAGS),
         // With one message at a time a worker on Redis may sit idle for 20 s before it asks for the next (Celery 5.2).
         '--prefetch-multiplier 4',
@@ -76,6 +82,8 @@ export async function openCeleryBench(): Promise<CeleryBench> {
               // Less than a worker takes to start: it finds due what the one before it had.
               CELERY_VISIBILITY_TIMEOUT: String(visibilityTimeout ?? 0.3),
               EXTRACTION_ITEM_MS: '500',
+              PYTHONPATH: FIXTURE,
+              BROKEN_SETTINGS: JSON.stringify(badly ?? {}),
               PYTHONDONTWRITEBYTECODE: '1',
               // A pool that is killed leaves its temporary folders behind.
               TMPDIR: folder,

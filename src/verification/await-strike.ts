@@ -5,6 +5,7 @@ import { isTerminal, type MessageState } from '../core/event.ts';
 import type { RowVersion } from '../core/history.ts';
 import type { StrikeAt } from '../config/settings.ts';
 import type { BrokerWatch } from './broker-watch.ts';
+import { droppedTask, workerSays } from './worker-says.ts';
 import { hasEnded, pause, record, subjectChanges, until, waitFor, type InFlight } from './context.ts';
 
 /** A worker that keeps one transaction open shows nothing in the row: after this long the broker's word is taken. */
@@ -173,9 +174,12 @@ async function notPickedUp(run: InFlight, broker: BrokerWatch): Promise<Error> {
     state?.state === 'waiting'
       ? `compare the worker's queue name, prefix and database number with ${queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
       : `let the worker write a status that jobs.statuses.processing names, into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`;
-  return environmentError(
-    'not-picked-up',
-    `the job did not reach PROCESSING within ${processingTimeoutMs / 1000} s: ${where}${who}`,
-    remedy,
+  return (
+    droppedTask(run) ??
+    environmentError(
+      'not-picked-up',
+      `the job did not reach PROCESSING within ${processingTimeoutMs / 1000} s: ${where}${who}${workerSays(run)}`,
+      remedy,
+    )
   );
 }

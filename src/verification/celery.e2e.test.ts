@@ -139,6 +139,27 @@ describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
     expect(await bench.rows()).toBe(0);
   });
 
+  test('a task that no worker knows, and none can be asked for: its message is dropped, and the worker says so', async () => {
+    const { problem, kept } = await run('redis', {
+      app: 'app',
+      pool: 'prefork',
+      scenario: 'crash',
+      settings: { worker_enable_remote_control: false },
+      config: {
+        queue: { kind: 'celery', url: `${servers.redis.url}/1`, task: 'extract_all' },
+        processingTimeout: '4s',
+      },
+    });
+    expect(problem).toMatchObject({
+      code: 'task-not-registered',
+      message: expect.stringMatching(
+        /dropped its message: worker #1: .*unregistered task of type 'extract_all'/,
+      ),
+    });
+    expect(kept).toEqual([]);
+    expect(await bench.rows()).toBe(0);
+  });
+
   // After all the runs above.
   test('nothing is left on Redis', async () => {
     const admin = new Redis(`${servers.redis.url}/1`);

@@ -60,6 +60,9 @@ export async function restartByHarness(
   broker: BrokerWatch,
   readiness: StrikeReadiness,
 ): Promise<void> {
+  // A broker that could not be asked in time says nothing of who had the job: then a look is worth the delay.
+  const asked = run.recorder.latest('broker:snapshot');
+  if (asked === undefined || asked.state === 'waiting') await broker.look();
   const looked = readiness.now();
   let struck: Struck = { ...looked, connections: new Set([...looked.connections, ...lastWriterOf(run)]) };
   let isGone = false;

@@ -6,6 +6,7 @@ import { environmentError } from '../core/errors.ts';
 import { changesOf, createHistory, unmappedStatus } from '../core/history.ts';
 import { createJob, type ReservedIds } from './prepare-job.ts';
 import { triggerJob } from './trigger-job.ts';
+import { droppedTask, workerSays } from './worker-says.ts';
 import { hasEnded, record, waitFor, type Connected, type JobOnHand, type Observing } from './context.ts';
 
 /**
@@ -18,12 +19,15 @@ export async function runEndedWitness(run: Observing, ids: ReservedIds): Promise
   const pickedUp = await waitFor(run, processingTimeoutMs, () => (isUntouched(run, job) ? undefined : true));
   if (pickedUp === undefined) {
     const state = await run.queue.inspect(job.message).catch(() => null);
-    throw environmentError(
-      'not-picked-up',
-      `no worker changed the row of the first test job within ${processingTimeoutMs / 1000} s${state === null ? '' : `; in the queue it is ${state.state}`}`,
-      state?.state === 'waiting'
-        ? `compare the worker's queue name, prefix and database number with ${run.settings.queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
-        : `let the worker write its progress into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`,
+    throw (
+      droppedTask(run) ??
+      environmentError(
+        'not-picked-up',
+        `no worker changed the row of the first test job within ${processingTimeoutMs / 1000} s${state === null ? '' : `; in the queue it is ${state.state}`}${workerSays(run)}`,
+        state?.state === 'waiting'
+          ? `compare the worker's queue name, prefix and database number with ${run.settings.queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
+          : `let the worker write its progress into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`,
+      )
     );
   }
   const end = (): true | undefined => (hasEnded(run, job.id) ? true : undefined);

@@ -42,12 +42,20 @@ describe('acknowledged on receipt', () => {
     });
   });
 
-  test('not if the broker does not tell, unless the worker has told so', () => {
-    const untold = (facts: QueueFacts): RunBuilder =>
-      lost(inFlight(CELERY).broker({ state: 'unknown', messages: null, facts }).strike());
-    expect(causes(untold({}))).toEqual([]);
-    expect(causes(untold({ acksLate: true }))).toEqual([]);
-    expect(causes(untold({ acksLate: false }))).toEqual(['acked-before-done']);
+  test('where the broker does not tell, by the worker’s word, or by a crash that leaves nothing of it', () => {
+    const untold = (polite: boolean, facts: QueueFacts): readonly string[] =>
+      causes(
+        lost(
+          inFlight({ ...CELERY, polite })
+            .broker({ state: 'unknown', messages: null, facts })
+            .strike(),
+        ),
+      );
+    expect(untold(true, {})).not.toContain('acked-before-done');
+    expect(untold(true, { acksLate: true })).not.toContain('acked-before-done');
+    expect(untold(true, { acksLate: false })).toContain('acked-before-done');
+    expect(untold(false, {})).toEqual(['acked-before-done']);
+    expect(untold(false, { acksLate: true })).not.toContain('acked-before-done');
   });
 
   test('not while it waits for its retry, when the message of the run that failed may go', () => {

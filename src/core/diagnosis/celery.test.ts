@@ -144,3 +144,12 @@ test('on a broker that knows numbers alone, what waits after the kill may be the
   surely.strike().broker({ state: 'waiting', owner: null, messages: 1 }).gone().starts(2).ready(2);
   expect(causes(gone(surely, facts))).toEqual(['redelivered-but-skipped']);
 });
+
+test('a worker that nobody can ask: what a crash leaves nothing of was acknowledged before', () => {
+  const untold = (polite: boolean): RunBuilder =>
+    held({}, { polite })
+      .broker({ state: 'unknown', due: { kind: 'unknown' }, messages: 0 })
+      .strike();
+  expect(causes(gone(untold(false), {}).gone().starts(2).ready(2))).toEqual(['acked-before-done']);
+  expect(causes(gone(untold(true), {}).gone().starts(2).ready(2))).toEqual(['acked-on-shutdown']);
+});

@@ -57,9 +57,16 @@ export const ackedOnReceipt: Diagnose = (subject) => {
   // The pool solo puts the acknowledgement off until the task lets it.
   const unseen = brokerBefore === undefined || brokerBefore.state === 'unknown';
   const told = unseen && acksLate === false && pool !== 'solo' && !wasSurelyThere(subject);
-  if (!seen && !told) return undefined;
+  const concluded = unseen && acksLate !== true && isGoneByCrash(subject);
+  if (!seen && !told && !concluded) return undefined;
   return { celery: 1, progress: before.progress ?? null, ...settingsOf(subject) };
 };
+
+/** Killed at once, nobody acknowledges anything on the way out: what is gone then was acknowledged before. */
+function isGoneByCrash({ facts: { faults, polite, brokerAfterGone } }: Case): boolean {
+  const crashed = !polite && faults[0]?.signal === 'SIGKILL' && faults[0].reach !== 'child';
+  return crashed && brokerAfterGone?.state === 'gone';
+}
 
 /** By a broker that tells one message from another: where only their number is known, what waits may be another one. */
 function wasSurelyThere({ facts: { brokerAfterGone } }: Case): boolean {

@@ -53,6 +53,7 @@ export const DIAGNOSES = {
   'lock-shorter-than-work': either(celery.visibilityShorterThanWork, claims.lockShorterThanWork),
   'items-missing': endedWrongly.itemsMissing,
   'effects-not-idempotent': twice.effectsNotIdempotent,
+  'recovered-live-job': twice.recoveredLiveJob,
   'no-fencing': twice.noFencing,
   'recovery-hit-finished-jobs': endedWrongly.recoveryHitFinishedJobs,
   'slot-left-behind': endedWrongly.slotLeftBehind,

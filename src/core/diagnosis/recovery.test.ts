@@ -232,3 +232,54 @@ describe('what was counted', () => {
     ).toContain('retry-in-memory');
   });
 });
+
+describe('the job that waited behind', () => {
+  /** Taken by this worker, and never brought to its end, though the subject was. */
+  const taken = (by: number, options: { readonly polite: boolean }): RunBuilder => {
+    const run = inFlight(options).job('witness-waiting').of('subject').strike();
+    if (by === 1) run.of('witness-waiting').picksUp(1).of('subject');
+    run.gone().starts(2).ready(2).picksUp(2).progress(60).completed();
+    return by === 2 ? run.of('witness-waiting').picksUp(2).of('subject') : run;
+  };
+
+  test('was taken along by a worker that was asked to stop', () => {
+    expect(causes(taken(1, { polite: true }))).toEqual(['lost-in-shutdown-window']);
+    expect(valuesOf(taken(1, { polite: true }), 'lost-in-shutdown-window')).toEqual({ incarnation: 1 });
+  });
+
+  test('is another matter where it was killed, or where the new worker has it', () => {
+    expect(causes(taken(1, { polite: false }))).toEqual(['slot-left-behind']);
+    expect(causes(taken(2, { polite: true }))).toEqual(['slot-left-behind']);
+  });
+});
+
+describe('an old worker that could tell the broker alone', () => {
+  const failed = (before: 'active' | 'dead', after: 'dead' | 'waiting'): readonly string[] =>
+    causes(
+      inFlight({ polite: true })
+        .broker({ state: before })
+        .strike()
+        .broker({ state: after, owner: null, failedReason: 'Connection is closed.' })
+        .gone()
+        .starts(2)
+        .ready(2)
+        .timesOut(),
+    );
+
+  test('closed its way to the row before it had drained', () => {
+    expect(failed('active', 'dead')).toContain('closed-before-drained');
+  });
+
+  test('did not where the broker had given the job up before, or still has it', () => {
+    expect(failed('dead', 'dead')).not.toContain('closed-before-drained');
+    expect(failed('active', 'waiting')).not.toContain('closed-before-drained');
+  });
+
+  test('nor where it was not asked, or the row tells of an end', () => {
+    const closed = { state: 'dead', owner: null, failedReason: 'Connection is closed.' } as const;
+    const killed = inFlight().strike().broker(closed).gone().starts(2).ready(2).timesOut();
+    expect(causes(killed)).not.toContain('closed-before-drained');
+    const told = inFlight({ polite: true }).strike().failed('out of paper', 1).broker(closed).gone();
+    expect(causes(told.starts(2).ready(2))).not.toContain('closed-before-drained');
+  });
+});

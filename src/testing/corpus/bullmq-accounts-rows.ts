@@ -42,9 +42,5 @@ export const BULLMQ_ACCOUNTS_ROWS: readonly CorpusRow[] = [
     failing: ['queue-drained'],
     diagnosis: 'queue-leftovers',
   }),
-  brokenBullmq(
-    'queue-leftovers-lock',
-    { failing: ['queue-drained'], diagnosis: 'queue-leftovers' },
-    { backends: ['redis'] },
-  ),
+  brokenBullmq('queue-leftovers-lock', { failing: ['queue-drained'], diagnosis: 'queue-leftovers' }),
 ].flat();

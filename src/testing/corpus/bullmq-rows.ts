@@ -18,12 +18,12 @@ const BOTH: readonly BullmqBackend[] = ['redis', 'postgres'];
 export function brokenBullmq(
   name: string,
   expect: Omit<Expectation, 'verdict'> & Partial<Expectation>,
-  { backends = BOTH, ...options }: Pick<Options, 'backends' | 'name' | 'setup'> = {},
+  options: Pick<Options, 'name' | 'setup'> = {},
 ): readonly CorpusRow[] {
   const defect = BROKEN_BULLMQ.find((listed) => listed.name === name);
   if (defect === undefined) throw new Error(`${name} is not listed among the broken BullMQ workers`);
-  const { worker = name, ...shown } = defect;
-  return backends.map((backend) => ({
+  const { worker = name, backend: only, ...shown } = defect;
+  return (only === undefined ? BOTH : [only]).map((backend) => ({
     ...shown,
     target: targetOf(backend),
     worker: `broken-workers/bullmq/${worker}`,

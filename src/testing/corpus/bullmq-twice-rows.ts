@@ -12,6 +12,10 @@ export const BULLMQ_TWICE_ROWS: readonly CorpusRow[] = [
   }),
   brokenBullmq('resumed-as-new-job', { failing: ['no-duplicate-jobs'], diagnosis: 'resumed-as-new-job' }),
   brokenBullmq('recovered-twice', { failing: ['no-duplicate-jobs'], diagnosis: 'recovered-twice' }),
+  brokenBullmq('recovered-live-job', {
+    failing: ['no-duplicate-jobs', 'single-writer'],
+    diagnosis: 'recovered-live-job',
+  }),
   brokenBullmq('children-enqueued-twice', {
     failing: ['no-duplicate-jobs'],
     diagnosis: 'children-enqueued-twice',

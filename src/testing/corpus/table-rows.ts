@@ -253,6 +253,9 @@ const ENDED_WRONGLY: readonly CorpusRow[] = [
   ),
 ];
 
+/** So much work is left after the restart that the lease surely ends in the middle of it. */
+const LONGER = { files: 8, terminalTimeout: '10s' } as const;
+
 const TWICE: readonly CorpusRow[] = [
   broken('effects-not-idempotent', 'begins again, effects are there twice', {
     failing: ['effects-exactly-once'],
@@ -273,19 +276,23 @@ const TWICE: readonly CorpusRow[] = [
     'recovered-twice',
     'resumed at boot, and once more when the lease has ended',
     { failing: ['single-writer'], diagnosis: 'recovered-twice' },
-    { flags: ['--item-ms', '500', '--lease-ms', '2000', '--concurrency', '2'] },
+    {
+      // The new worker is there before the lease of the dead ends, and at work when it does, also where all is slow.
+      flags: ['--item-ms', '700', '--lease-ms', '4000', '--concurrency', '2'],
+      config: { files: 8, terminalTimeout: '15s' },
+    },
   ),
   broken(
     'fence-not-unique',
     'host and pid as the claim, two runs in one process',
     { failing: ['effects-exactly-once'], diagnosis: 'fence-not-unique' },
-    { flags: ['--item-ms', '400', '--concurrency', '2'] },
+    { flags: ['--item-ms', '400', '--concurrency', '2'], config: LONGER },
   ),
   broken(
     'lock-shorter-than-work',
     'the lease ends during the work',
     { failing: ['effects-exactly-once'], diagnosis: 'lock-shorter-than-work' },
-    { flags: ['--item-ms', '400', '--concurrency', '2'] },
+    { flags: ['--item-ms', '400', '--concurrency', '2'], config: LONGER },
   ),
   broken('waiting-jobs-twice', 'what waited at boot is worked off twice', {
     failing: ['witnesses-unharmed'],

@@ -31,11 +31,6 @@ export const WAITING: readonly WaitingDefect[] = [
     why: 'only a crash between the write of COMPLETED and the last effect shows it',
   },
   {
-    defect: 'recovered-live-job',
-    needs: 'rolling',
-    why: 'boot must find a job in hand of a worker that is alive: the old one has to work on when the new one starts',
-  },
-  {
     defect: 'no-fencing',
     needs: 'freeze',
     why: 'the old worker must write after its successor has claimed; it is shown by a child that outlives its parent, not yet by a worker that was frozen',
