@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
+import {
+  aRun,
+  handedOver,
+  inFlight,
+  restarted,
+  type RunBuilder,
+  type RunOptions,
+} from '../testing/history-builder.ts';
 import { statusesOf } from '../testing/judged.ts';
 import {
   areConnectionsUnseen,
@@ -92,6 +99,28 @@ describe('workers that set a name of their own', () => {
   test('are told apart by when their connections began', () => {
     expect(lastWriter(inFlight(unnamed))).toBe('1 by connection');
     expect(lastWriter(restarted(unnamed).picksUp(2))).toBe('2 by connection');
+  });
+
+  test('a connection of before the first of them is no worker’s: a service that ends what is done, say', () => {
+    const began = (at: string, options: RunOptions = unnamed): unknown => {
+      const { events } = restarted(options).picksUp(2).progress(100).completed('finalizer').end();
+      const older = (event: Event): Event =>
+        event.kind === 'row:version' && event.writer?.applicationName === 'finalizer'
+          ? { ...event, writer: { ...event.writer, backendStartMs: Date.parse(at) } }
+          : event;
+      const history = createHistory(events.map(older));
+      const end = history.of('row:version').findLast(({ source }) => source !== 'read')!;
+      return [
+        attributeWrites(history)(end)?.by,
+        statusesOf(history)['restart-observed'],
+        statusesOf(history)['single-writer'],
+      ];
+    };
+    expect(began('2026-01-31T11:00:00Z')).toEqual([undefined, 'passed', 'skipped']);
+    // It began beside the worker and outlived all of it: it is in doubt, and no proof that two wrote at once.
+    expect(began('2026-01-31T12:00:00.100Z')).toEqual(['connection', 'inconclusive', 'skipped']);
+    // A person's worker may have been there for long.
+    expect(began('2026-01-31T11:00:00Z', { ...unnamed, restartBy: 'command' })).toContain('connection');
   });
 
   test('a connection of before the strike stays the old worker’s', () => {

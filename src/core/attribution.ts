@@ -9,7 +9,8 @@
  *    incarnation that was recorded. A connection that was there before the strike and belongs to none of them is
  *    somebody else's.
  * 3. The connection itself (a connection never changes its process): one that began before the strike is the struck
- *    worker's, one that began after that worker was gone is a later one's. The begin is the server's time, related to
+ *    worker's, one that began after that worker was gone is a later one's, and one that was there before the harness
+ *    started any is no worker's. The begin is the server's time, related to
  *    the harness's by the measured offset, and judged only outside of its uncertainty.
  * 4. Absence: a connection that began in between, a writer behind a pooler, or one that is not seen at all (polling).
  *    What is written after every process of the old worker was proved gone, and its connections too, is not the old
@@ -80,6 +81,8 @@ export function attributeWrites(history: History): (version: RowVersion) => Attr
 interface Lives {
   /** The harness alone starts workers: none is there that it did not start. */
   readonly auto: boolean;
+  /** When the harness started the first of them; `null`: others did, and may have long before. */
+  readonly firstStartMs: number | null;
   /** When the incarnation was struck, if it was. */
   readonly struck: (incarnation: number) => { readonly seq: number; readonly atMs: number } | undefined;
   readonly gone: (incarnation: number) => EventOf<'worker:gone'> | undefined;
@@ -102,6 +105,7 @@ function livesOf(history: History): Lives {
   const asked = run?.restartBy === 'operator' ? first(history, 'operator:asked') : undefined;
   return {
     auto: run?.restartBy === 'auto',
+    firstStartMs: run?.restartBy === 'auto' ? (first(history, 'worker:started')?.atMs ?? null) : null,
     struck: (incarnation) =>
       faults.find((fault) => fault.incarnation === incarnation) ?? (incarnation === 1 ? asked : undefined),
     gone: (incarnation) => allGone.find((event) => event.incarnation === incarnation),
@@ -175,6 +179,7 @@ function beganAfter({ toRunMs, uncertaintyMs }: Lives, { backendStartMs }: Write
 }
 
 function byConnection(lives: Lives, writer: Writer, use: Use): Attribution | null {
+  if (isOlderThanWorkers(lives, writer)) return null;
   const base = lifeAtBegin(lives, writer, use);
   const { incarnation, beforeStrike } = base;
   if (beforeStrike) return { incarnation, by: 'connection' };
@@ -185,6 +190,15 @@ function byConnection(lives: Lives, writer: Writer, use: Use): Attribution | nul
   }
   const alone = lives.auto && !lives.startedBefore(incarnation + 1, use.lastSeq);
   return alone ? { incarnation, by: 'connection' } : null;
+}
+
+/** Where the harness alone starts workers, a connection that was there before the first of them is somebody else's. */
+function isOlderThanWorkers(
+  { firstStartMs, toRunMs, uncertaintyMs }: Lives,
+  { backendStartMs }: Writer,
+): boolean {
+  if (firstStartMs === null || backendStartMs === null || toRunMs === null) return false;
+  return toRunMs(backendStartMs) < firstStartMs - uncertaintyMs;
 }
 
 /** The life in which the connection began, and whether surely before that life was struck. */

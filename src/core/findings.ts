@@ -97,6 +97,7 @@ export interface FindingArguments {
   'ended-as-expected': { state: JobState };
   'ended-otherwise': { state: JobState; expected: string; error: string };
   'ended-as-control': { state: JobState };
+  'control-refused-too': { state: JobState; error: string };
   'expected-end-unknown': { state: JobState; error: string };
   'cancelled-by-others': Record<string, never>;
 

@@ -15,6 +15,7 @@
 import type { Attribution } from './attribution.ts';
 import { isTerminal, type RowValues } from './event.ts';
 import { rowBefore, type RowVersion } from './history.ts';
+import { isSameTime } from './timestamps.ts';
 
 export interface TakeOver {
   readonly version: RowVersion;
@@ -38,7 +39,7 @@ export function kindOfWrite(current: RowValues | null, previous: RowValues | nul
     isClaimed(current.owner, previous?.owner) ||
     isClaimed(current.leaseUntil, previous?.leaseUntil) ||
     isClaimed(current.heartbeatAt, previous?.heartbeatAt) ||
-    isClaimed(current.startedAt, previous?.startedAt) ||
+    (current.startedAt != null && !isSameTime(current.startedAt, previous?.startedAt)) ||
     (current.attempts ?? 0) > (previous?.attempts ?? 0);
   return claimed || advanced ? 'work' : 'touch';
 }
@@ -110,8 +111,8 @@ export function kindOfVersion(
 
 /** How many items the progress advanced by from one row to the next, of `items` in all. */
 export function itemsBetween(
-  before: RowValues | null | undefined,
-  now: RowValues | null | undefined,
+  before: Pick<RowValues, 'progress'> | null | undefined,
+  now: Pick<RowValues, 'progress'> | null | undefined,
   items: number,
 ): number {
   return Math.round((((now?.progress ?? 0) - (before?.progress ?? 0)) / 100) * items);

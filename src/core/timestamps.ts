@@ -17,3 +17,14 @@ export function parseTimestamp(text: string): Timestamp | null {
   const epochMs = Date.parse(`${date}T${time}${offset}`);
   return Number.isNaN(epochMs) ? null : { epochMs, zoned: zone !== undefined };
 }
+
+/**
+ * The same time, give or take what a rewriting loses: an object mapper that saves a whole row writes the microseconds
+ * that it read back as milliseconds.
+ */
+export function isSameTime(one: string | null | undefined, other: string | null | undefined): boolean {
+  if (one === other) return true;
+  const [before, after] = [parseTimestamp(one ?? ''), parseTimestamp(other ?? '')];
+  if (before === null || after === null || before.zoned !== after.zoned) return false;
+  return Math.abs(before.epochMs - after.epochMs) <= 1;
+}

@@ -3,13 +3,15 @@
  *
  * A handler that is handed the job again, finds it in processing and marks it completed writes what an honest one
  * writes. What tells them apart without a look at the effects is time: how long an item takes is known from the worker
- * that was struck. Several items in half of the time of one is no work, also of a worker that does them side by side.
+ * that was struck, else from the witness that had ended before. Several items in half of the time of one is no work,
+ * also of a worker that does them side by side. What is completed claims every item, whatever its progress says.
  */
 import { isDeliveredSince } from './deliveries.ts';
 import { effectsOf } from './effects.ts';
-import type { History, RowVersion } from './history.ts';
+import { changesOf, first, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
+import { findRedelivery } from './redelivery.ts';
 import type { RestartFacts } from './restart.ts';
-import { itemsBetween } from './take-over.ts';
+import { itemsBetween, kindOfWrite } from './take-over.ts';
 
 /** The end claims items that nobody had the time to do, and no effects were counted that would settle it. */
 export function isEndTooSoon(history: History, facts: RestartFacts): boolean {
@@ -17,10 +19,21 @@ export function isEndTooSoon(history: History, facts: RestartFacts): boolean {
   if (end?.values?.state !== 'completed' || begun === undefined) return false;
   const effects = effectsOf(history, facts.job);
   if (effects !== undefined && !effects.unknown) return false;
-  const itemMs = itemTimeMs(facts, begun.seq);
-  const sinceMs = workBeganMs(facts, end, begun.atMs);
-  if (itemMs === undefined || sinceMs === undefined) return false;
-  return itemsBetween(facts.before, end.values, facts.items) > 1 && end.atMs - sinceMs < itemMs / 2;
+  const spans = spansOfWork(history, facts, end, begun);
+  const ownMs = itemTimeMs(facts, begun.seq);
+  if (ownMs !== undefined) {
+    return spans.some(
+      ({ sinceSeq, forMs }) =>
+        forMs < ownMs / 2 &&
+        itemsBetween(rowBefore(facts.changes, sinceSeq), { progress: 100 }, facts.items) > 1,
+    );
+  }
+  // How many items the struck worker had done is not known: none, where it had no time for any.
+  const itemMs = itemTimeOfWitness(history, begun.seq);
+  if (itemMs === undefined || facts.items < 2) return false;
+  const strucksMs = workOfStruckMs(facts, end, begun);
+  if (strucksMs === undefined || strucksMs >= itemMs / 2) return false;
+  return isByStruck(facts, end) || spans.some(({ forMs }) => forMs < itemMs / 2);
 }
 
 /** The shortest time per item between two writes of progress before the restart. */
@@ -39,16 +52,76 @@ function itemTimeMs(facts: RestartFacts, begunSeq: number): number | undefined {
   return shortestMs;
 }
 
+/** How long the witness of one file was in work before the restart. */
+function itemTimeOfWitness(history: History, begunSeq: number): number | undefined {
+  const job = jobInRole(history, 'witness-ended');
+  if (job === undefined) return undefined;
+  const changes = changesOf(history, job).filter(({ seq }) => seq < begunSeq);
+  const taken = changes.find(({ values }) => values?.state === 'processing');
+  const end = changes.find(({ values }) => values?.state === 'completed');
+  return taken === undefined || end === undefined ? undefined : end.databaseAtMs - taken.databaseAtMs;
+}
+
+function isByStruck(facts: RestartFacts, version: RowVersion): boolean {
+  return facts.attribute(version)?.incarnation === facts.struck;
+}
+
+/** For how long the struck worker had the job: until the fault, a polite one's until it had gone or ended the job. */
+function workOfStruckMs(facts: RestartFacts, end: RowVersion, begun: Moment): number | undefined {
+  const taken = facts.changes.find(({ values }) => values?.state === 'processing');
+  if (taken === undefined || taken.seq > begun.seq) return undefined;
+  if (isByStruck(facts, end)) return end.databaseAtMs - taken.databaseAtMs;
+  return ((facts.polite ? facts.gone : undefined) ?? begun).atMs - taken.atMs;
+}
+
+type Moment = NonNullable<RestartFacts['begun']>;
+
+/** A time in which all that the end claims beyond the row at its begin has been done. */
+interface Span {
+  readonly sinceSeq: number;
+  readonly forMs: number;
+}
+
 /**
- * The last moment in which surely nobody worked on what the end claims: the fault where the old worker ended it, else
- * the last look by which the job was not handed out again. `undefined`: the broker does not tell.
+ * Since the fault, where the old worker ended the job. Else since the last look by which it was not handed out again and
+ * since it was handed out, if the broker tells, and since a new worker claimed it.
  */
-function workBeganMs(facts: RestartFacts, end: RowVersion, begunMs: number): number | undefined {
-  if (facts.attribute(end)?.incarnation === facts.struck) return begunMs;
-  const { heldByStruck } = facts;
-  if (heldByStruck === undefined) return undefined;
+function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, begun: Moment): readonly Span[] {
+  if (isByStruck(facts, end)) return [{ sinceSeq: begun.seq, forMs: end.atMs - begun.atMs }];
+  const { heldByStruck, takeOver } = facts;
+  const takenAtMs = findRedelivery(facts)?.facts?.['takenAtMs'];
+  const takenForMs = typeof takenAtMs === 'number' ? writtenAtMs(history, end) - takenAtMs : -1;
+  const atTaking = facts.changes.findLast(({ seq, atMs }) => seq < end.seq && atMs <= Number(takenAtMs));
   const idle = facts.snapshots.findLast(
-    (snapshot) => snapshot.seq < end.seq && isDeliveredSince(heldByStruck, snapshot) === false,
+    (snapshot) =>
+      heldByStruck !== undefined &&
+      snapshot.seq < end.seq &&
+      isDeliveredSince(heldByStruck, snapshot) === false,
   );
-  return idle?.atMs;
+  const claim = takeOver !== undefined && isClaim(facts, takeOver.version) ? takeOver.version : undefined;
+  return [
+    ...(idle === undefined ? [] : [{ sinceSeq: idle.seq, forMs: end.atMs - idle.atMs }]),
+    // Of what is taken after the end the worker's clock is wrong.
+    ...(takenForMs < 0 ? [] : [{ sinceSeq: (atTaking?.seq ?? -1) + 1, forMs: takenForMs }]),
+    ...(claim === undefined || claim.seq >= end.seq
+      ? []
+      : [{ sinceSeq: claim.seq, forMs: end.databaseAtMs - claim.databaseAtMs }]),
+  ];
+}
+
+/** As `atMs` of the run: by the server's time of the write, where the clocks were compared. */
+function writtenAtMs(history: History, { atMs, databaseAtMs }: RowVersion): number {
+  const clock = first(history, 'clock:measured');
+  const zero = Date.parse(first(history, 'run:started')?.startedAt ?? '');
+  if (clock === undefined || Number.isNaN(zero)) return atMs;
+  return Math.min(atMs, databaseAtMs - zero - clock.offsetMs);
+}
+
+/** Taken up, and nothing done yet: the work comes after it. */
+function isClaim({ changes }: RestartFacts, version: RowVersion): boolean {
+  const before = rowBefore(changes, version.seq);
+  const advanced = (version.values?.progress ?? 0) > (before?.progress ?? 0);
+  return (
+    version.values?.state === 'processing' && !advanced && kindOfWrite(version.values, before) === 'work'
+  );
 }

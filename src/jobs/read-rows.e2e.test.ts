@@ -82,6 +82,19 @@ test('a row is deleted, unless something refers to it', async () => {
   expect(await jobs.sql('select 1 from jobs')).toEqual([]);
 });
 
+test('a row that its table keeps all the same is not deleted, one that is gone already is', async () => {
+  await using jobs = await makeJobDatabase(
+    server,
+    `${JOBS_SQL};
+     create function keep() returns trigger language plpgsql as 'begin return null; end';
+     create trigger keep before delete on jobs for each row execute function keep()`,
+  );
+  const id = randomUUID();
+  await jobs.sql('insert into jobs (id) values ($1)', [id]);
+  await expect(deleteRow(jobs.database, '"public"."jobs"', 'id', id)).rejects.toThrow(/kept it/);
+  await deleteRow(jobs.database, '"public"."jobs"', 'id', randomUUID());
+});
+
 test("the server's clock is measured against ours, with what is uncertain of it", async () => {
   await using jobs = await makeJobDatabase(server);
   const ahead = await measureClock(jobs.database, () => Date.now() - 3_600_000);

@@ -208,16 +208,21 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`${broker}${owner === null ? '' : ', which is gone'}`],
     fix: 'let living workers look for dead owners (BullMQ: do not set skipStalledCheck; a lease needs a sweep that runs all the time)',
   }),
-  'nobody-listens': ({ connected, queues }) => ({
-    title: 'the job waits in the queue and nobody takes it',
+  'nobody-listens': ({ connected, queues, paused }) => ({
+    title:
+      paused === 1
+        ? 'the queue is paused: it hands nothing out'
+        : 'the job waits in the queue and nobody takes it',
     evidence: [
       connected === 1 ? 'a new worker was there and did not take it' : 'no new worker was seen at this queue',
       ...(queues == null ? [] : [`the workers say that they consume ${queues}`]),
     ],
     fix:
-      connected === 1 && queues == null
-        ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
-        : "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
+      paused === 1
+        ? 'a worker that stops pauses itself (worker.pause, worker.close), not the queue of all workers (queue.pause); or resume the queue when a worker starts'
+        : connected === 1 && queues == null
+          ? 'let the worker consume again after a restart: a concurrency limit or lock that still counts the dead one, a paused queue, a handler for this task that was never registered'
+          : "compare the worker's queue name (Celery: -Q, task_routes), prefix and database number with --queue-name and --broker-url",
   }),
   'group-waits-for-the-dead': wordsBy(
     'further',
@@ -253,7 +258,7 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
           ? `worker #${incarnation} runs and does not become ready, as the old one did`
           : `worker #${incarnation} runs and takes nothing, not even the job that only waits`,
     ],
-    fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end',
+    fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end; and let a new worker look for what waits, not only for what is announced while it listens (NOTIFY, pub/sub)',
   }),
   'claim-tied-to-name': ({ name, newName }) => ({
     title: "claims are tied to the worker's name, and the new worker has another",
@@ -359,9 +364,14 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`${before} became ${after}`],
     fix: 'let recovery touch only rows whose owner is proved gone, never rows in a final state',
   }),
-  'slot-left-behind': ({ status }) => ({
-    title: 'a job that waited behind was never run',
-    evidence: [`it is still ${status}, though the job before it has ended`],
+  'slot-left-behind': ({ status, refused }) => ({
+    title:
+      refused === 1 ? 'since the restart every job is refused' : 'a job that waited behind was never run',
+    evidence: [
+      refused === 1
+        ? `both this job and the one behind it are ${status}, and one like it had completed before`
+        : `it is still ${status}, though the job before it has ended`,
+    ],
     fix: 'let slots, limits and locks end with their holder (a lease, an advisory lock of the session), not only on the normal way out',
   }),
   'never-acked': ({ due }) => ({

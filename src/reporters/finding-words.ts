@@ -154,6 +154,8 @@ const SENTENCES: Sentences = {
   'ended-as-control': ({ state }) => `${state}, as the control job did without a restart`,
   'ended-otherwise': ({ state, expected, error }) =>
     `${state}${error === '' ? '' : ` (${error})`}; without a restart the same job is ${expected}`,
+  'control-refused-too': ({ state, error }) =>
+    `${state}${error === '' ? '' : ` (${error})`}, and so is the control, which ran after the restart; the job of one file that ran before it completed`,
   'expected-end-unknown': ({ state, error }) =>
     `${state}${error === '' ? '' : ` (${error})`}; whether that is the restart's doing is unknown without a control`,
 

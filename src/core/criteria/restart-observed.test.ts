@@ -411,3 +411,11 @@ test('a holder that was looked for and not found is not known', () => {
   );
   expect(judgedAs(createHistory(unfound), 'restart-observed')).toBe('inconclusive holder-unknown');
 });
+
+test('files that are done while nobody new has been handed the job, and by whom is not seen', () => {
+  const polled = (): RunBuilder =>
+    aRun({ source: 'poll' }).job().submitted().picksUp(1).progress(20).strike().gone().starts(2).ready(2);
+  const goesOn = polled().progress(40, 'executor').wait(30).looks();
+  expect(seen(goesOn.picksUp(2).progress(60).completed())).toBe('inconclusive written-undelivered');
+  expect(seen(polled().picksUp(2).progress(40).completed())).toMatch(/^passed /);
+});

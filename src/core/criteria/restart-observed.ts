@@ -21,8 +21,9 @@
  */
 import { describeBroker } from '../broker-words.ts';
 import { finding, type Finding } from '../findings.ts';
-import { isHeldInBroker, type History } from '../history.ts';
+import { isHeldInBroker, rowBefore, type History } from '../history.ts';
 import { endedByOldWorker, isDrain, writesAfterGone, type RestartFacts } from '../restart.ts';
+import { isSeenItself } from '../take-over.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 type Begun = NonNullable<RestartFacts['begun']>;
@@ -108,7 +109,20 @@ function doubtOfGoing(facts: RestartFacts): Finding | undefined {
     return finding('connection-lives-on', { incarnation });
   }
   const late = writesAfterGone(facts)[0];
-  return late === undefined ? undefined : finding('write-after-gone', { incarnation, atMs: late.atMs });
+  if (late !== undefined) return finding('write-after-gone', { incarnation, atMs: late.atMs });
+  const writes = workOfNobody(facts, gone.seq);
+  return writes === 0 ? undefined : finding('written-undelivered', { writes });
+}
+
+/** Files done, by whom is not seen, while the broker had not handed the job out again: nobody new had it. */
+function workOfNobody(facts: RestartFacts, goneSeq: number): number {
+  return facts.changes.filter((version) => {
+    if (version.seq < goneSeq || version.values?.state !== 'processing') return false;
+    const done = (version.values.progress ?? 0) > (rowBefore(facts.changes, version.seq)?.progress ?? 0);
+    const attribution = facts.attribute(version);
+    const seen = attribution !== null && isSeenItself(attribution);
+    return done && !seen && facts.isUndelivered(version);
+  }).length;
 }
 
 function doubtOfEnd(facts: RestartFacts, begun: Begun): Finding | undefined {

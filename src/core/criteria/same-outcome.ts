@@ -3,7 +3,8 @@
  *
  * Why: a restart that turns a job that would have completed into a failed one has lost it as surely as a deletion.
  * What would fool it: taking any final state for a good one, or taking FAILED for the restart's doing when the worker
- * cannot work on dummy PDFs at all. So an end that is not the expected one is compared with the control's: the same
+ * cannot work on dummy PDFs at all; or taking the control's end for what is usual where the restart has left something
+ * behind that fails every job since. So an end that is not the expected one is compared with the control's: the same
  * job on the same worker without a restart. Without a control it is inconclusive; so it is where somebody who is no
  * worker cancelled the job, and where the harness's own hold may have made it fail.
  */
@@ -11,6 +12,7 @@ import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
 import { first, jobInRole, rowBefore, versionsOf } from '../history.ts';
 import { judgement, type Criterion } from './criterion.ts';
+import { isWaitingSpoilt } from './witnesses-unharmed.ts';
 
 export const sameOutcome: Criterion = {
   id: 'same-outcome',
@@ -33,6 +35,10 @@ export const sameOutcome: Criterion = {
     const controlRow = control === undefined ? undefined : rowBefore(versionsOf(history, control));
     if (controlRow === undefined || controlRow === null || !isTerminal(controlRow.state)) {
       return judgement('inconclusive', finding('expected-end-unknown', { state, error }));
+    }
+    // Where the worker completes nothing any more since the restart, the control suffers from it too.
+    if (controlRow.state === state && isWaitingSpoilt(history)) {
+      return judgement('inconclusive', finding('control-refused-too', { state, error }));
     }
     return controlRow.state === state
       ? judgement('passed', finding('ended-as-control', { state }))

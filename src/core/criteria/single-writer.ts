@@ -32,7 +32,7 @@ export const singleWriter: Criterion = {
       const claim = claimOf(version.values);
       const fresh = claim !== null && !claims.has(claim);
       if (claim !== null) claims.add(claim);
-      if (attribution === null) {
+      if (attribution === null || isByTheDead(facts, version)) {
         unattributed += 1;
         continue;
       }
@@ -57,6 +57,18 @@ export const singleWriter: Criterion = {
     );
   },
 };
+
+/**
+ * Taken for the old worker's by the age of its connection alone, though its processes and connections had been seen to
+ * end: then the connection is another's (a service that finishes jobs, say). `restart-observed` doubts it.
+ */
+function isByTheDead(facts: RestartFacts, version: RowVersion): boolean {
+  const { gone } = facts;
+  if (gone === undefined || version.seq < gone.seq) return false;
+  const attribution = facts.attribute(version);
+  if (attribution?.by !== 'connection' || attribution.incarnation !== facts.struck) return false;
+  return gone.proof === 'processes' && gone.connectionsGone;
+}
 
 /** The versions that a worker wrote: not the harness's insert, and not what the hold let through. */
 function writesOfWorkers(facts: RestartFacts): readonly RowVersion[] {

@@ -100,6 +100,16 @@ describe('what is filled in after the end', () => {
     expect(seen(run.row({ taskId: null }, 2))).toBe('passed unchanged-after-end');
   });
 
+  test('nor is a time that is written back with fewer digits', () => {
+    const exact = '2026-01-31T12:00:01.123999+00:00';
+    const run = (again: string): RunBuilder =>
+      ended().row({ status: 'completed', completedAt: exact }, 2).row({ completedAt: again }, 2);
+    expect(seen(run('2026-01-31T12:00:01.123+00:00'))).toBe('passed unchanged-after-end');
+    expect(seen(run('2026-01-31T12:00:01.124+00:00'))).toBe('passed unchanged-after-end');
+    expect(seen(run('2026-01-31T12:00:01.126+00:00'))).toBe('failed changed-after-end');
+    expect(seen(run('2026-01-31T12:00:01.123999'))).toBe('failed changed-after-end');
+  });
+
   test('another completion time, another claim, or a start that had not been there are', () => {
     const columns = (run: RunBuilder): unknown => findingOf(run.end(), 'changed-after-end');
     const completed = (): RunBuilder => ended().completed();

@@ -13,6 +13,7 @@ import type { RowValues } from '../event.ts';
 import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
 import { last } from '../history.ts';
+import { isSameTime } from '../timestamps.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 const JUDGED = ['status', 'taskId', 'progress', 'startedAt', 'completedAt', 'retryCount', 'error'] as const;
@@ -59,7 +60,9 @@ export const terminalIsFinal: Criterion = {
 /** The judged columns that differ; a completion time that is filled in and a claim that is given up are no changes. */
 export function changedRoles(before: RowValues, now: RowValues): readonly string[] {
   return JUDGED.filter((role) => {
-    if (before[role] === now[role] || !isTerminal(now.state)) return before[role] !== now[role];
+    const timed = role === 'startedAt' || role === 'completedAt';
+    if (timed ? isSameTime(before[role], now[role]) : before[role] === now[role]) return false;
+    if (!isTerminal(now.state)) return true;
     const filledIn = role === 'completedAt' && before.completedAt == null;
     const givenUp = role === 'taskId' && now.taskId == null;
     return !filledIn && !givenUp;

@@ -76,6 +76,28 @@ describe('passed', () => {
   });
 });
 
+test('a start that is written back with fewer digits is kept', () => {
+  const start = (digits: string): string => `2026-01-31T12:00:00.${digits}+00:00`;
+  const run = (): RunBuilder =>
+    aRun()
+      .job()
+      .submitted()
+      .picksUp(1, { startedAt: start('040682') });
+  const saved = run()
+    .row({ startedAt: start('040') }, 1)
+    .progress(20)
+    .strike()
+    .gone()
+    .starts(2);
+  expect(seen(saved.picksUp(2).completed())).toBe('passed started-at-kept completed-at-set');
+  const anew = run()
+    .strike()
+    .gone()
+    .starts(2)
+    .picksUp(2, { startedAt: start('140') });
+  expect(seen(anew.completed())).toBe('failed started-at-changed');
+});
+
 describe('failed', () => {
   test('set anew at the second pick-up', () => {
     const history = restarted().picksUp(2, { startedAt: '2026-01-31T12:05:00+00:00' }).completed().end();

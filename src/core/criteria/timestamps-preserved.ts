@@ -5,14 +5,15 @@
  * hides the outage.
  * What would fool it: comparing only the value before and after (a reset between two looks), clocks that differ (the
  * worker's and the database's may be a little apart, so the order is judged with a tolerance; where the measured
- * distance explains it, it is said and not held against the worker), and values that cannot be compared (a column without a zone beside one with, a mere date, a number): said, not judged. A job that ended
+ * distance explains it, it is said and not held against the worker), a time that an object mapper writes back with fewer
+ * digits, and values that cannot be compared (a column without a zone beside one with, a mere date, a number): said, not judged. A job that ended
  * without ever having been worked on was never started.
  */
 import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
 import { first, rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
-import { parseTimestamp } from '../timestamps.ts';
+import { isSameTime, parseTimestamp } from '../timestamps.ts';
 import { clockShifts, isCreatedAtGuessed } from './clock-shift.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -54,7 +55,7 @@ function judgeStartedAt(facts: RestartFacts, problems: Finding[], good: Finding[
   for (const version of facts.versions) {
     const current = version.values?.startedAt;
     if (current === undefined) continue;
-    if (known !== null && current !== previous && current !== known) {
+    if (known !== null && !isSameTime(current, previous) && !isSameTime(current, known)) {
       const incarnation = facts.attribute(version)?.incarnation ?? null;
       problems.push(
         current === null

@@ -2,7 +2,7 @@ import { judge } from '../report.ts';
 import { describe, expect, test } from 'vitest';
 import { createHistory } from '../history.ts';
 import { aRun, handedOver, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'witnesses-unharmed');
@@ -73,6 +73,16 @@ describe('failed', () => {
   test('the waiting one was failed by a recovery, though its file is good', () => {
     const run = recovered().of('witness-waiting').row({ status: 'failed', error: 'interrupted' }, 2);
     expect(seen(run)).toBe('failed waiting-witness-failed');
+  });
+
+  test('the subject failed too, and one like it had completed before the strike', () => {
+    const refused = (): RunBuilder =>
+      struck().picksUp(2).failed('locked').of('witness-waiting').picksUp(2).failed('locked');
+    expect(seen(refused())).toBe('failed waiting-witness-failed');
+    // The control was worked on after the restart: it is refused for the same reason, and proves nothing.
+    const controlled = refused().job('control').submitted().picksUp(2).failed('locked').end();
+    expect(judgedAs(controlled, 'same-outcome')).toBe('inconclusive control-refused-too');
+    expect(diagnosedAs(controlled)).toContain('slot-left-behind');
   });
 
   test('the waiting one never ran', () => {
@@ -200,7 +210,7 @@ describe('what is counted of a witness', () => {
   test('one that is missing from a completed one, not from a failed one', () => {
     expect(seen(counted(waits(recovered()), 'witness-waiting', 0))).toBe('failed effect-missing');
     const failed = struck().picksUp(2).failed().of('witness-waiting').picksUp(2).failed();
-    expect(seen(counted(failed, 'witness-waiting', 0))).toBe('passed witnesses-well');
+    expect(seen(counted(failed, 'witness-waiting', 0))).toBe('failed waiting-witness-failed');
   });
 });
 

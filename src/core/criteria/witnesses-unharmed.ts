@@ -84,6 +84,19 @@ function unendedStatus(history: History, job: string): string | undefined {
   return now?.status ?? 'unknown';
 }
 
+/** The waiting one ended otherwise, though before the strike the other completed: so does every job since, perhaps. */
+export function isWaitingSpoilt(history: History): boolean {
+  const waiting = jobInRole(history, 'witness-waiting');
+  const state = waiting === undefined ? undefined : rowBefore(changesOf(history, waiting))?.state;
+  return state !== undefined && isTerminal(state) && state !== 'completed' && didOtherComplete(history);
+}
+
+/** What a worker that was not restarted makes of one file: the first witness, before the strike. */
+function didOtherComplete(history: History): boolean {
+  const job = jobInRole(history, 'witness-ended');
+  return job !== undefined && changesOf(history, job).some(({ values }) => values?.state === 'completed');
+}
+
 function harmToWaiting(history: History, job: string, facts: RestartFacts): readonly Finding[] {
   const changes = changesOf(history, job);
   const now = changes.at(-1)?.values;
@@ -100,8 +113,8 @@ function harmToWaiting(history: History, job: string, facts: RestartFacts): read
   }
   const effects = effectsOf(history, job);
   return [
-    // Its file can be read: where the subject completes, so does it.
-    ...(now.state !== 'completed' && facts.end?.values?.state === 'completed'
+    // Its file can be read: where the subject completes, or the other witness did before the strike, so does it.
+    ...(now.state !== 'completed' && (facts.end?.values?.state === 'completed' || didOtherComplete(history))
       ? [finding('waiting-witness-failed', { state: now.state, error: now.error ?? '' })]
       : []),
     ...(ends.length > 1 ? [finding('waiting-witness-twice', { times: ends.length })] : []),

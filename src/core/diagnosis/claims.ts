@@ -5,7 +5,7 @@
 import { firstClaimAfter, claimIn, claimsWithin } from '../claims.ts';
 import { effectsOf } from '../effects.ts';
 import { isTerminal } from '../event.ts';
-import { changesOf, jobInRole, lastSnapshotBefore, snapshotsOf, type RowVersion } from '../history.ts';
+import { changesOf, first, jobInRole, lastSnapshotBefore, snapshotsOf, type RowVersion } from '../history.ts';
 import { findStallOfTheLiving } from '../redelivery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
@@ -23,12 +23,17 @@ function witness({ history }: Case, role: 'witness-ended' | 'witness-waiting'): 
   return job === undefined ? [] : changesOf(history, job);
 }
 
+/** The queue hands nothing out, whoever listens. */
+export function isPaused({ facts }: Case): boolean {
+  return lastSnapshotBefore(facts.snapshots)?.facts?.['paused'] === true;
+}
+
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
 export const staleLock: Diagnose = (subject) => {
   const { successor, successorNotReady, successorDied, gone, brokerBefore } = subject.facts;
   const there = successor ?? successorNotReady;
   if (!isUntouched(subject) || there === undefined || gone === undefined) return undefined;
-  if (successorDied !== undefined) return undefined;
+  if (successorDied !== undefined || isPaused(subject)) return undefined;
   // A broker that had done with the job before the strike may have done with the one behind as well.
   if (brokerBefore?.state === 'ended' || brokerBefore?.state === 'gone') return undefined;
   const waiting = witness(subject, 'witness-waiting');
@@ -47,10 +52,10 @@ export const loadedAtBootOnly: Diagnose = (subject) => {
 
 /** What names the claim named the worker for other jobs too, and the new worker goes by another name. */
 export const claimTiedToName: Diagnose = (subject) => {
-  if (!isUntouched(subject)) return undefined;
-  const { before, struck, attribute } = subject.facts;
+  const { before, struck, attribute, end } = subject.facts;
+  if (!isUntouched(subject) || end !== undefined) return undefined;
   const name = claimIn(before);
-  if (name === null) return undefined;
+  if (name === null || isTokenOfBullmq(subject, name)) return undefined;
   const others = [...witness(subject, 'witness-ended'), ...witness(subject, 'witness-waiting')];
   const usedTwice = others.some(({ values }) => claimIn(values) === name);
   const newName = others
@@ -59,6 +64,12 @@ export const claimTiedToName: Diagnose = (subject) => {
     .find((claim) => claim !== null && claim !== name);
   return usedTwice && newName !== undefined ? { name, newName } : undefined;
 };
+
+/** BullMQ hands the next job out under the token of the last, so that its token on two jobs names no worker. */
+function isTokenOfBullmq({ history, facts }: Case, claim: string): boolean {
+  const bullmq = first(history, 'run:started')?.target.queue === 'bullmq';
+  return bullmq && facts.snapshots.some(({ owner }) => owner === claim);
+}
 
 /** It failed once, was to be retried, and with the worker the retry was gone. */
 export const retryInMemory: Diagnose = (subject) =>

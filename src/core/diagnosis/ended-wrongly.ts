@@ -3,6 +3,7 @@ import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type JobState } from '../event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
 import { claimIn } from '../claims.ts';
+import { isWaitingSpoilt } from '../criteria/witnesses-unharmed.ts';
 import { changesOf, jobInRole, lastSnapshotBefore, rowBefore } from '../history.ts';
 import { wasHandedOutBefore } from '../redelivery.ts';
 import { kindOfWrite } from '../take-over.ts';
@@ -168,7 +169,16 @@ export const recoveryHitFinishedJobs: Diagnose = (subject) => {
   return byRecovery ? { before: touched.before, after: touched.after } : undefined;
 };
 
+/** Jobs of one file completed before the restart; since then neither the one behind nor the subject does. */
+function refusedSince({ history, facts }: Case): string | undefined {
+  const state = rowBefore(facts.versions)?.state;
+  if (state === undefined || !isTerminal(state) || state === 'completed') return undefined;
+  return isWaitingSpoilt(history) ? state : undefined;
+}
+
 export const slotLeftBehind: Diagnose = (subject) => {
+  const refused = refusedSince(subject);
+  if (refused !== undefined) return { status: refused, refused: 1 };
   const stuck = valuesOf(subject, 'waiting-witness-stuck');
   if (stuck === undefined || subject.facts.successorDied !== undefined) return undefined;
   if (lostInShutdownWindow(subject) !== undefined) return undefined;

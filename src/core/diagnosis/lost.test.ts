@@ -111,6 +111,19 @@ describe('the message is still there', () => {
     });
   });
 
+  test('it waits in a queue that is paused, and so does the one behind it', () => {
+    const paused = {
+      state: 'waiting',
+      owner: null,
+      due: { kind: 'unknown' },
+      facts: { paused: true },
+    } as const;
+    const run = (): RunBuilder => restarted().broker(paused).timesOut().job('witness-waiting').of('subject');
+    expect(causes(run())).toContain('nobody-listens');
+    expect(causes(run())).not.toContain('stale-lock');
+    expect(valuesOf(run(), 'nobody-listens')).toMatchObject({ paused: 1 });
+  });
+
   test('a new worker has it and does not end it, whether the row shows it or not', () => {
     const renews = { due: { kind: 'at', atMs: 500_000 } } as const;
     expect(causes(restarted().picksUp(2).broker(renews).timesOut())).toEqual(['stuck-after-pickup']);

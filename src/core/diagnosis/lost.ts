@@ -15,7 +15,7 @@ import {
   isCelery,
   visibilityValues,
 } from './celery.ts';
-import { closedBeforeDrained, loadedAtBootOnly, takenAndLeft } from './claims.ts';
+import { closedBeforeDrained, isPaused, loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
@@ -170,6 +170,7 @@ export const nobodyListens: Diagnose = (subject) => {
   return {
     connected: isSomebodyThere(history, facts) ? 1 : 0,
     queues: queues === undefined ? null : String(queues),
+    ...(isPaused(subject) ? { paused: 1 } : {}),
   };
 };
 

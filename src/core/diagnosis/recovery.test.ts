@@ -42,6 +42,26 @@ describe('a claim by the worker’s name', () => {
     expect(causes(claimed('w-1', 'w-1', null))).not.toContain('claim-tied-to-name');
   });
 
+  test('is none where it is the token under which BullMQ hands out one job after the other', () => {
+    const lost = (claim: string): RunBuilder => {
+      const run = inFlight().row({ taskId: claim }, 1);
+      run
+        .job('witness-ended')
+        .row({ status: 'processing', taskId: claim }, 1)
+        .row({ status: 'completed' }, 1);
+      run.job('witness-waiting').of('subject');
+      successor(run).of('witness-waiting').row({ status: 'processing', taskId: 'token-of-2' }, 2);
+      return run.row({ status: 'completed' }, 2).of('subject').timesOut();
+    };
+    expect(causes(lost('token-of-1'))).not.toContain('claim-tied-to-name');
+    expect(causes(lost('host-1'))).toContain('claim-tied-to-name');
+  });
+
+  test('nor where somebody ended it', () => {
+    const run = claimed('w-1', 'w-1', 'w-2').row({ status: 'completed' }, 2);
+    expect(causes(run)).not.toContain('claim-tied-to-name');
+  });
+
   test('nor where the job was taken up', () => {
     const run = claimed('w-1', 'w-1', 'w-2').picksUp(2).progress(60).completed();
     expect(causes(run)).not.toContain('claim-tied-to-name');

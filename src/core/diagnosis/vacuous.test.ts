@@ -94,6 +94,14 @@ describe('the worker', () => {
     expect(causes(restarted().progress(40, 1).progress(60, 1).completed(1))).toEqual(['orphan-children']);
   });
 
+  test('was killed, and what works for it was none of its processes', () => {
+    const goesOn = (ms: number): RunBuilder =>
+      inFlight().strike().wait(ms).progress(60, 1).completed(1).gone();
+    expect(causes(goesOn(700).starts(2).ready(2))).toEqual(['orphan-children']);
+    // What the server was still busy with is all of one transaction, or comes at once.
+    expect(causes(goesOn(50).starts(2).ready(2))).toEqual(['ended-before-restart']);
+  });
+
   test('was not the one that held the job', () => {
     expect(causes(inFlight().progress(40, 9).strike().gone().starts(2).picksUp(10).completed())).toEqual([
       'another-worker',

@@ -11,7 +11,7 @@ const LEFT_WITH_THE_JOB_MS = 3_000;
 
 export const endedBeforeRestart: Diagnose = (subject) => {
   const ended = subject.found('ended-before-strike') || subject.found('ended-by-old-worker');
-  if (!ended || leftWithTheJob(subject)) return undefined;
+  if (!ended || leftWithTheJob(subject) || didWorkGoOn(subject)) return undefined;
   return { hold: subject.history.of('hold:placed').length > 0 ? 1 : 0, by: subject.facts.by };
 };
 
@@ -69,8 +69,28 @@ export const orphanChildren: Diagnose = ({ found, facts }) => {
   if (found('worker-still-there') && facts.by === 'auto' && isOrphaned(facts)) {
     return { pids: facts.stillThere?.pids.join(' ') ?? null };
   }
-  return found('write-after-gone') || found('written-undelivered') ? { pids: null } : undefined;
+  return found('write-after-gone') || found('written-undelivered') || didWorkGoOn({ facts })
+    ? { pids: null }
+    : undefined;
 };
+
+/** What a statement that the server was busy with may take to land after its client was killed. */
+const LANDED_AFTER_KILL_MS = 500;
+
+/** Its processes were killed, and what writes for it went on: more than the one transaction that was under way. */
+function didWorkGoOn({ facts }: Pick<Case, 'facts'>): boolean {
+  const { begun, struck, changes, attribute, faults, by } = facts;
+  const [fault] = faults;
+  if (by !== 'auto' || begun === undefined || fault?.signal !== 'SIGKILL' || fault.reach !== 'tree')
+    return false;
+  const late = changes.filter(
+    (version) =>
+      version.source === 'trigger' &&
+      version.atMs > begun.atMs + LANDED_AFTER_KILL_MS &&
+      attribute(version)?.incarnation === struck,
+  );
+  return new Set(late.map(({ writer }) => writer?.transactionId)).size > 1;
+}
 
 export const anotherWorker: Diagnose = ({ found }) => (found('holder-not-struck') ? {} : undefined);
 

@@ -37,3 +37,26 @@ test('not: another job, the message itself, its children, what waits to be worke
   expect(found({ dueAtEpochMs: null })).toEqual([]);
   expect(found({ data: 'no JSON' })).toEqual([]);
 });
+
+test('a short id counts in the place where the own message has it, since the run began', () => {
+  const about = (
+    data: unknown,
+    addedAtEpochMs = 1_000_500,
+    payload: unknown = { jobId: '7', page: 3 },
+  ): number => {
+    const other: OtherMessage = {
+      id: '12',
+      name: 'poll',
+      data: JSON.stringify(data),
+      addedAtEpochMs,
+      dueAtEpochMs: 1_060_000,
+      repeating: true,
+      childOfMessage: false,
+    };
+    return leftoverMessages([other], { job: '7', messageId: 'm' }, (ms) => ms - 1_000_000, payload).length;
+  };
+  expect(about({ jobId: 7 })).toBe(1);
+  expect(about({ jobId: '70', page: 7 })).toBe(0);
+  expect(about({ jobId: '7' }, 999_000)).toBe(0);
+  expect(about({ jobId: '7' }, 1_000_500, null)).toBe(0);
+});

@@ -23,17 +23,24 @@ export interface OtherMessage {
 
 /**
  * @param toRunMs turns an epoch time of the sender into `atMs` of the run.
+ * @param payload the data of the job's own message, if they are known: of a short id the place in them tells whether
+ * another message is about the job, if it was sent since the run began.
  * @returns those that are about the job, under any task's name; what a bulk job has fanned out into is its own matter
  */
 export function leftoverMessages(
   others: readonly OtherMessage[],
   { job, messageId }: MessageRef,
   toRunMs: (epochMs: number) => number,
+  payload?: unknown,
 ): readonly Leftover[] {
+  const isInPlace = ({ data, addedAtEpochMs }: OtherMessage): boolean =>
+    payload !== undefined && toRunMs(addedAtEpochMs) >= 0 && refersTo(parsed(data), job, payload);
   return others
     .filter((other) => other.id !== messageId && !other.childOfMessage)
     .filter((other) => other.repeating || other.dueAtEpochMs !== null)
-    .filter((other) => refersTo(parsed(other.data), job, undefined) || namesJob(other.id, job))
+    .filter(
+      (other) => refersTo(parsed(other.data), job, undefined) || namesJob(other.id, job) || isInPlace(other),
+    )
     .map((other) => ({
       kind: other.repeating ? ('repeating' as const) : ('delayed' as const),
       name: `${other.name} (${other.id})`,

@@ -17,6 +17,7 @@ export interface PostgresReading {
   readonly lockUntilEpochMs: number | null;
   readonly marked: boolean;
   readonly readyAtEpochMs: number | null;
+  readonly takenAtEpochMs: number | null;
   /** When the last counting check ran. */
   readonly lookedAtEpochMs: number | null;
   readonly deliveries: number | null;
@@ -36,6 +37,7 @@ interface Row {
   readonly locked_until_ms: number | null;
   readonly marked: boolean | null;
   readonly ready_at_ms: number | null;
+  readonly taken_at_ms: number | null;
   readonly looked_at_ms: number | null;
   readonly attempts_started: number | null;
   readonly stalled_count: number | null;
@@ -67,7 +69,7 @@ export async function lookPostgres(
   const { rows } = await pool.query<Row>(
     `with unfinished as (${branches.join(' union all ')})
      select j.state::text, j.name, j.data::text, coalesce(j.lock_token, j.processed_by) as owner,
-            j.locked_until_ms::float8, j.stalled_marked as marked, j.process_at_ms::float8 as ready_at_ms,
+            j.locked_until_ms::float8, j.stalled_marked as marked, j.process_at_ms::float8 as ready_at_ms, j.processed_at_ms::float8 as taken_at_ms,
             j.attempts_started, j.stalled_count, coalesce(j.failed_reason, j.deferred_failure) as failed_reason,
             (select value::float8 from ${schema}.meta where queue = $1 and field = 'stalled-check') as looked_at_ms,
             exists (select from ${schema}.meta where queue = $1 and field = 'paused' and value = '1') as paused,
@@ -93,6 +95,7 @@ export async function lookPostgres(
     lockUntilEpochMs: row.locked_until_ms,
     marked: row.marked ?? false,
     readyAtEpochMs: row.ready_at_ms,
+    takenAtEpochMs: row.taken_at_ms,
     lookedAtEpochMs: row.looked_at_ms,
     deliveries: row.attempts_started,
     stalls: row.stalled_count,

@@ -179,6 +179,7 @@ class PostgresStore implements BullmqStore {
       lockUntilMs: lockUntilMs !== null && lockUntilMs > nowMs ? lockUntilMs : null,
       marked: reading.marked,
       readyAtMs: reading.readyAtEpochMs === null ? null : reading.readyAtEpochMs + sinceEpochMs,
+      takenAtMs: reading.takenAtEpochMs === null ? null : reading.takenAtEpochMs + sinceEpochMs,
       nextLookMs: this.#nextLook(reading.lookedAtEpochMs, nowMs, sinceEpochMs),
       intervalMs: this.#intervalMs,
       waitsForChildren: reading.waitsForChildren,
@@ -195,7 +196,8 @@ class PostgresStore implements BullmqStore {
       readOtherMessages(this.#pool, this.#schema, this.#settings.name, message),
     );
     const sinceEpochMs = this.#clock.now() - Date.now();
-    return leftoverMessages(others, message, (epochMs) => epochMs + sinceEpochMs);
+    const payload = this.#sent.get(message.messageId)?.payload;
+    return leftoverMessages(others, message, (epochMs) => epochMs + sinceEpochMs, payload);
   }
 
   async purge(message: MessageRef): Promise<void> {

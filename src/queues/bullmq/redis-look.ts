@@ -27,7 +27,7 @@ export interface RedisReading {
   readonly unfinishedComplete: boolean;
 }
 
-const FIELDS = ['name', 'data', 'ats', 'stc', 'pb', 'failedReason', 'defa'] as const;
+const FIELDS = ['name', 'data', 'ats', 'stc', 'pb', 'failedReason', 'defa', 'processedOn'] as const;
 /** BullMQ keeps 12 bits for the order within a millisecond in the scores of delayed messages. */
 const DELAYED_SCORE_UNIT = 0x1000;
 /** Clocks of one machine, read one after the other, and the way to the server and back. */
@@ -177,7 +177,7 @@ function intervalOf(
 
 function hashOf(fields: unknown): RedisReading['hash'] {
   const values: readonly unknown[] = Array.isArray(fields) ? fields : [];
-  const [name, data, ats, stc, pb, failedReason, defa] = values.map(text);
+  const [name, data, ats, stc, pb, failedReason, defa, processedOn] = values.map(text);
   return {
     name: name ?? null,
     data: data ?? null,
@@ -186,6 +186,7 @@ function hashOf(fields: unknown): RedisReading['hash'] {
     pb: pb ?? null,
     failedReason: failedReason ?? null,
     defa: defa ?? null,
+    processedOn: processedOn ?? null,
   };
 }
 

@@ -104,6 +104,7 @@ class RedisStore implements BullmqStore {
         lockUntilMs: reading.lockLeftMs === null ? null : nowMs + reading.lockLeftMs,
         marked: reading.marked,
         readyAtMs: reading.readyAtEpochMs === null ? null : nowMs + reading.readyAtEpochMs - Date.now(),
+        takenAtMs: inRun(number(reading.hash.processedOn), nowMs),
         nextLookMs: nowMs + reading.throttleLeftMs,
         intervalMs: this.#intervalMs,
         waitsForChildren: reading.waitsForChildren,
@@ -121,7 +122,12 @@ class RedisStore implements BullmqStore {
       const others = await readOtherMessages(client, this.#keys, message.messageId);
       const sinceEpochMs = this.#clock.now() - Date.now();
       return [
-        ...leftoverMessages(others, message, (epochMs) => epochMs + sinceEpochMs),
+        ...leftoverMessages(
+          others,
+          message,
+          (epochMs) => epochMs + sinceEpochMs,
+          this.#sent.get(message.messageId)?.payload,
+        ),
         ...(await standingLocks(client, message)),
       ];
     });
@@ -227,4 +233,8 @@ function names(fields: readonly string[], id: string): boolean {
 
 function refusal(connection: RedisConnection, error: unknown): unknown {
   return replyError(connection.broker, error) ?? refusedByBullmq(error);
+}
+
+function inRun(epochMs: number | null, nowMs: number): number | null {
+  return epochMs === null ? null : nowMs + epochMs - Date.now();
 }

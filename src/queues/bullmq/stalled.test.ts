@@ -11,6 +11,7 @@ const ACTIVE: MessageFacts = {
   lockUntilMs: null,
   marked: false,
   readyAtMs: null,
+  takenAtMs: null,
   nextLookMs: 0,
   intervalMs: 30_000,
   deliveries: 1,
@@ -45,6 +46,12 @@ describe('due of an active job', () => {
     expect(due({ intervalMs: null }, 0)).toEqual({ kind: 'unknown' });
     expect(due({ marked: true, nextLookMs: null }, 0)).toEqual({ kind: 'unknown' });
   });
+});
+
+it('tells when it was handed out, and that its queue is paused', () => {
+  expect(brokerState({ ...ACTIVE, takenAtMs: 41.6 }, 0).facts).toEqual({ takenAtMs: 42 });
+  expect(brokerState({ ...ACTIVE, paused: true }, 0).facts).toEqual({ paused: true });
+  expect(brokerState(ACTIVE, 0)).not.toHaveProperty('facts');
 });
 
 describe('due of other states', () => {

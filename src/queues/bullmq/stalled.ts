@@ -22,6 +22,8 @@ export interface MessageFacts {
   readonly marked: boolean;
   /** When a delayed message becomes ready. */
   readonly readyAtMs: number | null;
+  /** When it was last handed out, by the clock of the worker that took it. `null`: never, or it is gone. */
+  readonly takenAtMs: number | null;
   /** It is a parent whose children are not done: it becomes ready with the last of them. */
   readonly waitsForChildren: boolean;
   /** No look counts before this. `null`: the store does not tell. */
@@ -51,8 +53,17 @@ export function brokerState(facts: MessageFacts, nowMs: number): BrokerState {
     stalls: facts.stalls,
     failedReason: facts.failedReason,
     messages: facts.messages,
-    ...(facts.waitsForChildren ? { facts: { waitsForChildren: true } } : {}),
+    ...queueFacts(facts),
   };
+}
+
+function queueFacts({ waitsForChildren, paused, takenAtMs }: MessageFacts): Pick<BrokerState, 'facts'> {
+  const told = {
+    ...(waitsForChildren ? { waitsForChildren } : {}),
+    ...(paused ? { paused } : {}),
+    ...(takenAtMs === null ? {} : { takenAtMs: Math.round(takenAtMs) }),
+  };
+  return Object.keys(told).length === 0 ? {} : { facts: told };
 }
 
 /**
