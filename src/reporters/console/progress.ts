@@ -5,6 +5,7 @@
 import type { Event, EventOf, Step, TargetSummary } from '../../core/event.ts';
 import { unmappedStatus } from '../../core/history.ts';
 import { describeDuration } from '../durations.ts';
+import { describeThing } from '../thing-words.ts';
 import { entry, LABEL_WIDTH, wrapHard, type Mark, type Palette } from './layout.ts';
 import {
   brokerLines,
@@ -197,7 +198,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'note':
       return say('doubt', event.text);
     case 'kept':
-      return wrapHard(`kept: ${JSON.stringify(event.thing)} (${event.reason})`, width - LABEL_WIDTH).map(
+      return wrapHard(`kept: ${describeThing(event.thing)} (${event.reason})`, width - LABEL_WIDTH).map(
         (line) => `${' '.repeat(LABEL_WIDTH)}${line}`,
       );
     case 'observer:checked':
