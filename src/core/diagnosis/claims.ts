@@ -68,7 +68,8 @@ export const claimTiedToName: Diagnose = (subject) => {
 /** BullMQ hands the next job out under the token of the last, so that its token on two jobs names no worker. */
 function isTokenOfBullmq({ history, facts }: Case, claim: string): boolean {
   const bullmq = first(history, 'run:started')?.target.queue === 'bullmq';
-  return bullmq && facts.snapshots.some(({ owner }) => owner === claim);
+  // While a lock stands its holder goes by the token; afterwards by the name of the worker.
+  return bullmq && facts.snapshots.some(({ owner, lockUntilMs }) => owner === claim && lockUntilMs !== null);
 }
 
 /** It failed once, was to be retried, and with the worker the retry was gone. */

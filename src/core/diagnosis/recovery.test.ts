@@ -55,6 +55,17 @@ describe('a claim by the worker’s name', () => {
     };
     expect(causes(lost('token-of-1'))).not.toContain('claim-tied-to-name');
     expect(causes(lost('host-1'))).toContain('claim-tied-to-name');
+    // When the lock has ended, the broker may still know the name of the worker that had it.
+    const named = inFlight().row({ taskId: 'host-1' }, 1);
+    named
+      .job('witness-ended')
+      .row({ status: 'processing', taskId: 'host-1' }, 1)
+      .row({ status: 'completed' }, 1);
+    named.job('witness-waiting').of('subject');
+    successor(named).broker({ owner: 'host-1', lockUntilMs: null });
+    named.of('witness-waiting').row({ status: 'processing', taskId: 'host-2' }, 2);
+    named.row({ status: 'completed' }, 2).of('subject').timesOut();
+    expect(causes(named)).toContain('claim-tied-to-name');
   });
 
   test('nor where somebody ended it', () => {
