@@ -27,12 +27,19 @@ export function demoEnvironment(options: {
       const databaseFolder = join(folder, 'database');
       const redisFolder = join(folder, 'redis');
       await Promise.all([mkdir(databaseFolder), mkdir(redisFolder)]);
-      const [postgres, redis] = await Promise.all([
-        startEmbeddedPostgres({ folder: databaseFolder, database: 'demo', onMade: made, signal }),
-        target.needsRedis ? startRedis({ folder: redisFolder, onMade: made, signal }) : null,
-      ]);
-      stops.push(() => postgres.stop());
-      if (redis !== null) stops.push(() => redis.stop());
+      const stopLater = <Server extends { stop: () => Promise<void> }>(server: Server): Server => {
+        stops.push(() => server.stop());
+        return server;
+      };
+      const starting = [
+        startEmbeddedPostgres({ folder: databaseFolder, database: 'demo', onMade: made, signal }).then(
+          stopLater,
+        ),
+        target.needsRedis ? startRedis({ folder: redisFolder, onMade: made, signal }).then(stopLater) : null,
+      ] as const;
+      // If one cannot be started, the other must have been, or it could not be stopped.
+      await Promise.allSettled(starting);
+      const [postgres, redis] = await Promise.all(starting);
       await createSchema(postgres.url, target);
       tell(
         `embedded PostgreSQL ${postgres.version}${redis === null ? '' : ` and Redis ${redis.version}`} started for this run; ${target.settings}`,

@@ -1,5 +1,5 @@
 /** `verify-restart demo` as users call it: its verdicts, its reports, and that it leaves nothing, however it ends. */
-import { access, readdir, readFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test as plainTest } from 'vitest';
 import type { EventOf } from '../core/event.ts';
@@ -36,6 +36,20 @@ const HANDED_OVER = {
 };
 
 describe.concurrent('the demo', { timeout: 90_000 }, () => {
+  test('where there is no Redis, and none can be fetched, ends with all that it had begun', async ({
+    folder,
+  }) => {
+    const programs = join(folder.path, 'programs');
+    await mkdir(programs);
+    await symlink(process.execPath, join(programs, 'node'));
+    await symlink('/bin/sh', join(programs, 'sh'));
+    const result = await folder.run(['demo', '--queue-backend', 'redis'], { PATH: programs });
+    expect(result.exitCode).toBe(3);
+    expect(result.stderr).toContain('redis-server');
+    expect(result.stderr).not.toContain('could not be removed');
+    expect(await folder.left()).toEqual([]);
+  });
+
   test('with missing files the job fails after its retries, as it would without a restart', async ({
     folder,
   }) => {
