@@ -35,7 +35,9 @@ export function demoEnvironment(options: {
         startEmbeddedPostgres({ folder: databaseFolder, database: 'demo', onMade: made, signal }).then(
           stopLater,
         ),
-        target.needsRedis ? startRedis({ folder: redisFolder, onMade: made, signal }).then(stopLater) : null,
+        target.needsRedis
+          ? startRedis({ folder: redisFolder, onMade: made, signal }).then(stopLater)
+          : Promise.resolve(null),
       ] as const;
       // If one cannot be started, the other must have been, or it could not be stopped.
       await Promise.allSettled(starting);
