@@ -21,6 +21,7 @@
  * old one's nor a new one's: an unknown consumer, or a person at a prompt, is the likelier writer. A write of the dead that the hold had kept back is the dead's, however
  * late it lands. What none of these decides is `null`: unattributed, and said so; it proves nothing.
  */
+import { databaseClock } from './database-clock.ts';
 import type { EventOf, Writer } from './event.ts';
 import { first, last, type History, type RowVersion } from './history.ts';
 import { artefactsOfHold } from './hold.ts';
@@ -98,8 +99,7 @@ interface Lives {
 
 function livesOf(history: History): Lives {
   const run = first(history, 'run:started');
-  const clock = first(history, 'clock:measured');
-  const zero = Date.parse(run?.startedAt ?? '');
+  const clock = databaseClock(history);
   const faults = history.of('fault:injected');
   const allGone = history.of('worker:gone');
   const asked = run?.restartBy === 'operator' ? first(history, 'operator:asked') : undefined;
@@ -114,8 +114,7 @@ function livesOf(history: History): Lives {
       history.of('worker:started').some((event) => event.incarnation >= incarnation && event.seq < seq),
     goesOn: (incarnation) =>
       faults.some((fault) => fault.incarnation === incarnation && fault.reach === 'child'),
-    toRunMs:
-      clock === undefined || Number.isNaN(zero) ? null : (databaseMs) => databaseMs - zero - clock.offsetMs,
+    toRunMs: clock?.toRunMs ?? null,
     uncertaintyMs: clock?.uncertaintyMs ?? 0,
   };
 }

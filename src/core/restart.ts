@@ -9,6 +9,7 @@ import {
   writersAreKnown,
   type Attribution,
 } from './attribution.ts';
+import { databaseClock } from './database-clock.ts';
 import { isDeliveredSince, lookAfter } from './deliveries.ts';
 import { isTerminal, type EventOf, type RestartMode, type RowValues } from './event.ts';
 import type { Finding } from './findings.ts';
@@ -248,10 +249,9 @@ function hasEndedBefore(
 ): boolean {
   if (terminal === undefined) return false;
   if (begun === undefined || terminal.seq < begun.seq) return true;
-  const clock = first(history, 'clock:measured');
-  const zero = Date.parse(first(history, 'run:started')?.startedAt ?? '');
-  if (by === 'operator' || clock === undefined || Number.isNaN(zero)) return false;
-  return terminal.databaseAtMs - zero - clock.offsetMs < begun.atMs + clock.uncertaintyMs;
+  const clock = databaseClock(history);
+  if (by === 'operator' || clock === null) return false;
+  return clock.toRunMs(terminal.databaseAtMs) < begun.atMs + clock.uncertaintyMs;
 }
 
 /**

@@ -6,9 +6,10 @@
  * that was struck, else from the witness that had ended before. Several items in half of the time of one is no work,
  * also of a worker that does them side by side. What is completed claims every item, whatever its progress says.
  */
+import { databaseClock } from './database-clock.ts';
 import { isDeliveredSince } from './deliveries.ts';
 import { effectsOf } from './effects.ts';
-import { changesOf, first, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
+import { changesOf, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
 import { findRedelivery } from './redelivery.ts';
 import type { RestartFacts } from './restart.ts';
 import { itemsBetween, kindOfWrite } from './take-over.ts';
@@ -111,10 +112,7 @@ function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, beg
 
 /** As `atMs` of the run: by the server's time of the write, where the clocks were compared. */
 function writtenAtMs(history: History, { atMs, databaseAtMs }: RowVersion): number {
-  const clock = first(history, 'clock:measured');
-  const zero = Date.parse(first(history, 'run:started')?.startedAt ?? '');
-  if (clock === undefined || Number.isNaN(zero)) return atMs;
-  return Math.min(atMs, databaseAtMs - zero - clock.offsetMs);
+  return Math.min(atMs, databaseClock(history)?.toRunMs(databaseAtMs) ?? atMs);
 }
 
 /** Taken up, and nothing done yet: the work comes after it. */

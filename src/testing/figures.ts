@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { databaseClock } from '../core/database-clock.ts';
 import { isTerminal } from '../core/event.ts';
 import { createHistory, first, type History } from '../core/history.ts';
 import { judge } from '../core/report.ts';
@@ -46,16 +47,15 @@ function demo(): Promise<void> {
 }
 
 function commitToSeen(history: History): number | undefined {
-  const clock = first(history, 'clock:measured');
-  const zero = Date.parse(first(history, 'run:started')?.startedAt ?? '');
+  const clock = databaseClock(history);
   const end = history
     .of('row:version')
     .find(
       (version) =>
         version.source === 'trigger' && version.values !== null && isTerminal(version.values.state),
     );
-  if (clock === undefined || end === undefined) return undefined;
-  return zero + end.atMs - (end.databaseAtMs - clock.offsetMs);
+  if (clock === null || end === undefined) return undefined;
+  return end.atMs - clock.toRunMs(end.databaseAtMs);
 }
 
 function emptyToVerdict(history: History): number | undefined {

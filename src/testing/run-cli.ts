@@ -40,6 +40,8 @@ export interface JsonReport {
   readonly runs?: readonly JsonReport[];
 }
 
+type Environment = Readonly<Record<string, string>>;
+
 export interface CliResult {
   /** `null`: ended by a signal. */
   readonly exitCode: number | null;
@@ -123,21 +125,8 @@ export class WorkFolder implements AsyncDisposable {
    */
   async start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliCall> {
     await takeTurn();
-    const child = spawn(process.execPath, [join(ROOT, 'bin/verify-restart.js'), ...args], {
-      cwd: this.path,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        HOME: this.#top,
-        TMPDIR: this.temporaryFolder,
-        ...this.#options.env,
-        ...env,
-      },
-    });
-    const call = new CliCall(child);
-    void call.ended.then(endTurn);
-    this.#calls.push(call);
-    return call;
+    const words = [join(ROOT, 'bin/verify-restart.js'), ...args];
+    return this.#watch(spawn(process.execPath, words, this.#spawnOptions('ignore', env)));
   }
 
   /** As `start`, in a terminal of its own: where `HAS_TERMINAL` says that there can be one. */
@@ -149,20 +138,28 @@ export class WorkFolder implements AsyncDisposable {
     const words = [process.execPath, join(ROOT, 'bin/verify-restart.js'), ...args];
     const line = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(' ');
     const command = `stty cols 160 rows 50; exec ${line}`;
-    const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
+    const script = ['--quiet', '--return', '--flush', '--command', command, '/dev/null'];
+    const terminal = { TERM: 'xterm', SHELL: '/bin/sh', NO_COLOR: '1' };
+    return this.#watch(spawn('script', script, this.#spawnOptions('pipe', env, terminal)));
+  }
+
+  #spawnOptions(stdin: 'ignore' | 'pipe', env: Environment, beneath: Environment = {}) {
+    const stdio: ['ignore' | 'pipe', 'pipe', 'pipe'] = [stdin, 'pipe', 'pipe'];
+    return {
       cwd: this.path,
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio,
       env: {
         PATH: process.env['PATH'] ?? '',
         HOME: this.#top,
         TMPDIR: this.temporaryFolder,
-        TERM: 'xterm',
-        SHELL: '/bin/sh',
-        NO_COLOR: '1',
+        ...beneath,
         ...this.#options.env,
         ...env,
       },
-    });
+    };
+  }
+
+  #watch(child: ConstructorParameters<typeof CliCall>[0]): CliCall {
     const call = new CliCall(child);
     void call.ended.then(endTurn);
     this.#calls.push(call);

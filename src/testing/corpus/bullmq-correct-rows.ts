@@ -1,3 +1,4 @@
+import { ONE_SLOW_RETRY, THREE_CRASHES } from '../../../fixtures/broken-workers/defects/defect.ts';
 import { correctBullmq } from './bullmq-rows.ts';
 import type { CorpusRow } from './row.ts';
 
@@ -6,18 +7,6 @@ const REFERENCE = 'extraction-service/worker';
 function style(name: string): string {
   return `extraction-service/styles/${name}`;
 }
-
-/** A job that can never succeed and has one retry, 5 s after it failed (the base delay times two). */
-const ONE_SLOW_RETRY = {
-  strikeAt: 'retrying',
-  flags: ['--attempts-backoff-ms', '2500'],
-  config: {
-    fileMode: 'missing',
-    jobs: { insert: { max_retries: 1 } },
-    retries: { baseDelay: '2500ms' },
-    terminalTimeout: '12s',
-  },
-} as const;
 
 /** All its retries, the last after 0.8 s. */
 const MISSING = {
@@ -52,23 +41,7 @@ export const BULLMQ_CORRECT_ROWS: readonly CorpusRow[] = [
   correctBullmq(REFERENCE, 'the same', { name: 'reference deploy', scenario: 'deploy' }),
   correctBullmq(REFERENCE, 'three crashes in a row', {
     name: 'reference three crashes',
-    scenario: 'three-crashes',
-    flags: ['--item-ms', '1500'],
-    config: {
-      terminalTimeout: '20s',
-      scenarios: {
-        'three-crashes': [
-          { stop: 'SIGKILL' },
-          { start: true },
-          { wait: '2500ms' },
-          { stop: 'SIGKILL' },
-          { start: true },
-          { wait: '2500ms' },
-          { stop: 'SIGKILL' },
-          { start: true },
-        ],
-      },
-    },
+    ...THREE_CRASHES,
   }),
   correctBullmq(REFERENCE, 'every file fails: retried, then FAILED', {
     name: 'reference missing files',
