@@ -12,6 +12,7 @@ export interface FindingArguments {
   'row-gone': { atMs: number; incarnation: number | null };
   'observation-incomplete': { versions: number };
   'observed-by-polling': { unseen: string };
+  'unseen-by-polling': { unseen: string };
   'not-looked-at-after-restart': Record<string, never>;
   /** The history ends, or has gaps, before what is missing could have come. */
   'history-breaks-off': Record<string, never>;

@@ -36,6 +36,7 @@ const SENTENCES: Sentences = {
   'followed-late': () =>
     'followed from the answer of the API on: what happened to it before is not in the record',
   'observed-by-polling': ({ unseen }) => `observed by polling, which cannot see ${unseen}`,
+  'unseen-by-polling': ({ unseen }) => `not judged: polling cannot see ${unseen}`,
   'not-looked-at-after-restart': () => 'the row was not looked at after the restart',
   'history-breaks-off': () => 'the record breaks off or has gaps: what is missing may still have come',
 
