@@ -90,6 +90,7 @@ export interface FindingArguments {
   'child-or-duplicate': { ids: string };
   'one-message': { most: number };
   'further-messages': { messages: number };
+  'parts-or-duplicates': { messages: number };
   'messages-not-counted': Record<string, never>;
   'rows-not-counted': Record<string, never>;
   'rows-not-visible': { reason: string };

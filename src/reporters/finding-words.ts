@@ -145,6 +145,8 @@ const SENTENCES: Sentences = {
   'child-or-duplicate': ({ ids }) =>
     `another row carries its only file, as its child or its copy would: ${ids}`,
   'one-message': ({ most }) => (most === 0 ? 'no message left' : 'never more than one message'),
+  'parts-or-duplicates': ({ messages }) =>
+    `the broker had ${messages} messages for it at once, and several before the restart could have made one: whether they are steps of the job or copies of it cannot be told (give the steps a task name of their own, or make no-duplicate-jobs advisory)`,
   'further-messages': ({ messages }) => `the broker had ${messages} messages for it at once`,
   'messages-not-counted': () => 'messages could not be counted in this broker',
   'rows-not-counted': () => 'the rows were not counted',
