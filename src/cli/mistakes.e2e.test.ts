@@ -29,6 +29,22 @@ function verify(target: OwnTarget, args: readonly string[], env: Readonly<Record
   return target.folder.run(target.args('--auto-restart', ...worker, ...args), env);
 }
 
+/** A worker that ends its job in the table, and whose handler then waits for what never comes. */
+function neverReturns(queueName: string): string {
+  return `
+    import { Worker } from '${import.meta.resolve('bullmq')}';
+    import pg from '${import.meta.resolve('pg')}';
+    const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+    const set = (status, id) => pool.query(
+      'update pybase.extraction_jobs set status = $1, started_at = coalesce(started_at, now()) where id = $2', [status, id]);
+    new Worker('${queueName}', async ({ data }) => {
+      await set('processing', data.jobId);
+      await set('completed', data.jobId);
+      await new Promise(() => undefined);
+    }, { connection: { url: process.env.REDIS_URL } });
+  `;
+}
+
 function changed(
   url: string,
   change: Partial<Record<'port' | 'password' | 'hostname' | 'pathname', string>>,
@@ -268,6 +284,15 @@ describe.concurrent('the worker', { timeout: 60_000 }, () => {
     expect(results[0]?.stderr).toMatch(/^error: no worker changed the row .* within 2 s.* waiting/);
     expect(results[1]?.stderr).toMatch(/^error: the job did not reach PROCESSING within 2 s: .*0 workers/);
     for (const { stderr } of results) expect(stderr).toMatch(/compare the worker's queue name/);
+  });
+
+  test('never lets go of the first test job, and so takes no other', async ({ open }) => {
+    const target = await open('redis');
+    await target.folder.write('worker.mjs', neverReturns(target.queueName));
+    const args = ['--processing-timeout', '3s', '--worker', 'exec node worker.mjs'];
+    expect(await ending(target, await verify(target, args))).toEqual(
+      message(ENVIRONMENT, /did not reach PROCESSING within 3 s/, /let the handler return/),
+    );
   });
 
   test('is not connected where somebody else is to restart it', async ({ open }) => {
