@@ -6,7 +6,6 @@
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type QueueFacts } from '../event.ts';
 import { first, lastSnapshotBefore, rowBefore, type BrokerSnapshot, type History } from '../history.ts';
-import { putBackUntouched } from '../redelivery.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 
 export function isCelery(history: History): boolean {
@@ -166,18 +165,6 @@ export const visibilityShorterThanWork: Diagnose = (subject) => {
   const began = changes.find((version) => version.values?.state === 'processing');
   const tookMs = began === undefined ? 0 : (terminal ?? changes.at(-1) ?? began).atMs - began.atMs;
   return twice && visibilityMs < tookMs ? { visibilityMs, tookMs } : undefined;
-};
-
-/** Handed out to a living worker and put back by it, again and again, without a word in the row. */
-export const putBackAgain: Diagnose = (subject) => {
-  const now = brokerNow(subject);
-  const { takeOver, gone, successor } = subject.facts;
-  const lost = subject.has('picked-up-again', 'failed') || subject.has('reached-terminal', 'failed');
-  if (!isCelery(subject.history) || !lost || takeOver !== undefined || gone === undefined) return undefined;
-  const putBack = now === undefined ? undefined : putBackUntouched(subject.facts, now);
-  return putBack?.inVain === true
-    ? { incarnation: successor?.incarnation ?? null, again: putBack.times }
-    : undefined;
 };
 
 /** For a job that is not due yet: when the visibility timeout ends, by the clock of the run's beginning. */

@@ -89,17 +89,6 @@ describe('children', () => {
 });
 
 describe('what nobody took', () => {
-  test('was skipped only if the broker still had it when the old worker was gone', () => {
-    const then = (state: 'dead' | 'unknown' | 'waiting'): readonly string[] => {
-      const run = inFlight().broker({ deliveries: null }).strike();
-      run.broker({ state, owner: null }).gone().starts(2).ready(2);
-      return causes(run.broker({ state: 'gone' }).timesOut());
-    };
-    expect(then('waiting')).toContain('redelivered-but-skipped');
-    expect(then('dead')).not.toContain('redelivered-but-skipped');
-    expect(then('unknown')).not.toContain('redelivered-but-skipped');
-  });
-
   test('waits for somebody who listens, told with the queues of those who are there', () => {
     const waiting = (facts: object): RunBuilder =>
       restarted()

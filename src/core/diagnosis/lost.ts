@@ -8,7 +8,13 @@ import {
   rowBefore,
   type BrokerSnapshot,
 } from '../history.ts';
-import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
+import {
+  dueAfterEnd,
+  findRedelivery,
+  isHeldByAnother,
+  isSomebodyThere,
+  putBackUntouched,
+} from '../redelivery.ts';
 import {
   ackedOnReceipt,
   childDeathAcked as celeryChildDeathAcked,
@@ -85,10 +91,21 @@ export const redeliveredButSkipped: Diagnose = (subject) => {
   if (!isUntouched(subject) || !isOver(now(subject)) || isChildsDeath(subject)) return undefined;
   if (ackedOnReceipt(subject) !== undefined) return undefined;
   const again = findRedelivery(facts);
-  const after = facts.brokerAfterGone;
-  const wasThere =
-    after !== undefined && !isOver(after) && after.state !== 'dead' && after.state !== 'unknown';
+  const after = facts.brokerAfterGone?.state;
+  const wasThere = after === 'waiting' || after === 'active' || after === 'delayed';
   return again !== undefined || wasThere ? { deliveries: again?.deliveries ?? null } : undefined;
+};
+
+/** Handed out to a living worker and put back by it, again and again, without a word in the row. */
+export const putBackAgain: Diagnose = (subject) => {
+  const { facts, history } = subject;
+  const after = now(subject);
+  if (!isUntouched(subject) || dueAfterEnd(history, facts) !== undefined) return undefined;
+  if (after === undefined || isOver(after) || after.state === 'dead') return undefined;
+  const { times, inVain } = putBackUntouched(facts, after);
+  // What is held at the end was not put back, the last time.
+  if (!inVain || takenAndLeft(subject) !== undefined) return undefined;
+  return { incarnation: facts.successor?.incarnation ?? null, again: times };
 };
 
 /** The queue keeps the job until its children are done, and with the time that was waited they were not. */
@@ -165,7 +182,7 @@ export const nobodyListens: Diagnose = (subject) => {
   const after = now(subject);
   if (!isLost(subject) || facts.successorDied !== undefined || after?.state !== 'waiting') return undefined;
   // What a worker has fetched and not begun waits too, and somebody listens.
-  if (after.owner !== null) return undefined;
+  if (after.owner !== null || putBackAgain(subject) !== undefined) return undefined;
   const queues = after.facts?.['workerQueues'];
   return {
     connected: isSomebodyThere(history, facts) ? 1 : 0,
