@@ -30,7 +30,10 @@ function isUntouched(subject: Case): boolean {
 
 /** The job that was made for a role: one, or none. */
 function jobsIn(history: History, role: JobRole): readonly string[] {
-  return history.of('job:created').flatMap((event) => (event.role === role ? [event.job] : []));
+  return history
+    .of('job:created')
+    .filter((event) => event.role === role)
+    .map(({ job }) => job);
 }
 
 /** What was written to the job in a role. */
@@ -98,9 +101,8 @@ export const graceShorterThanDrain: Diagnose = (subject) => {
   if (!isLost(subject)) return undefined;
   const own = faults.filter(({ incarnation }) => incarnation === struck);
   const asked = own.find(({ signal }) => signal !== 'SIGKILL');
-  if (asked === undefined) return undefined;
   const killed = own.find((fault) => fault.signal === 'SIGKILL' && isAfter(fault, asked));
-  return killed === undefined ? undefined : { afterMs: killed.atMs - asked.atMs };
+  return killed === undefined ? undefined : { afterMs: killed.atMs - (asked?.atMs ?? killed.atMs) };
 };
 
 /**

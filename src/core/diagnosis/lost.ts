@@ -158,8 +158,7 @@ export const notYetDue: Diagnose = (subject) => {
   if (due === undefined) return undefined;
   const raised = last(subject.history, 'timeout:raised')?.toMs;
   const timeoutMs = raised ?? first(subject.history, 'run:started')?.terminalTimeoutMs ?? 0;
-  const after = now(subject);
-  return { due, timeoutMs, ...(after === undefined ? {} : visibilityValues(subject.history, after)) };
+  return { due, timeoutMs, ...visibilityValues(subject.history, now(subject)) };
 };
 
 /** A new worker did take it up, and never brought it to its end. */

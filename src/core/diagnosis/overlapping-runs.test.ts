@@ -37,6 +37,11 @@ describe('claimed by the new worker, and again by it', () => {
     expect(valuesOf(twice(['one', 'two'], 1_500), 'lock-shorter-than-work')).toEqual({ incarnation: 2 });
   });
 
+  test('whichever file it is, also the one that was in hand', () => {
+    const run = twice(['one', 'two'], 1_500).effects(1, 2, 1, 1, 1);
+    expect(diagnosedAs(run.end())).toEqual(['lock-shorter-than-work']);
+  });
+
   test('while the lock of the first still ran it was no matter of the lock', () => {
     expect(causes(twice(['one', 'two'], 10))).toEqual(['effects-not-idempotent']);
   });

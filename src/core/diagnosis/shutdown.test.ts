@@ -161,6 +161,11 @@ describe('the job that waited behind', () => {
       expect(causes(taken(2, POLITE))).toEqual(['slot-left-behind']);
     });
 
+    test('was given back by it, and never ran', () => {
+      const run = taken(1, POLITE).of('witness-waiting').row({ status: 'pending', taskId: null }, 1);
+      expect(causes(run)).toEqual(['slot-left-behind']);
+    });
+
     test('is nobody’s fault as long as the run is not over', () => {
       expect(diagnosedAs(taken(1, POLITE).history())).toEqual([]);
     });
