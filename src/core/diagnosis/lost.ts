@@ -50,10 +50,11 @@ function isOver(snapshot: BrokerSnapshot | undefined): boolean {
   return snapshot?.state === 'ended' || snapshot?.state === 'gone';
 }
 
-/** The worker that was to take it up ended by itself: nobody is left. */
+/** The worker that was to take it up, or the one behind it, ended by itself: nobody is left. */
 export const successorDied: Diagnose = (subject) => {
   const { successorDied: exit } = subject.facts;
-  if (!isLost(subject) || exit === undefined) return undefined;
+  const missed = isLost(subject) || subject.found('waiting-witness-stuck');
+  if (!missed || exit === undefined) return undefined;
   const { incarnation, exitCode, signal, lastLine } = exit;
   return { incarnation, exitCode, signal, lastLine };
 };
@@ -111,7 +112,7 @@ export const putBackAgain: Diagnose = (subject) => {
 /** The queue keeps the job until its children are done, and with the time that was waited they were not. */
 export const groupWaitsForTheDead: Diagnose = (subject) => {
   const { facts } = subject;
-  if (!isLost(subject) || facts.end !== undefined || facts.successorDied !== undefined) return undefined;
+  if (!isLost(subject) || facts.successorDied !== undefined) return undefined;
   return now(subject)?.facts?.['waitsForChildren'] === true
     ? { progress: facts.versions.at(-1)?.values?.progress ?? null }
     : undefined;
@@ -166,8 +167,7 @@ export const stuckAfterPickup: Diagnose = (subject) => {
   const { facts } = subject;
   const after = now(subject);
   if (!subject.has('reached-terminal', 'failed') || !isLost(subject)) return undefined;
-  if (facts.end !== undefined || facts.terminal !== undefined || facts.successorDied !== undefined)
-    return undefined;
+  if (facts.terminal !== undefined || facts.successorDied !== undefined) return undefined;
   if (groupWaitsForTheDead(subject) !== undefined) return undefined;
   const held = after !== undefined && isHeldByAnother(facts, after);
   if ((facts.takeOver === undefined && !held) || takenAndLeft(subject) !== undefined) return undefined;
@@ -194,6 +194,6 @@ export const deletedAtBoot: Diagnose = (subject) => {
   if (!subject.has('job-persisted', 'failed')) return undefined;
   const deleted = subject.facts.changes.find((version) => version.values === null);
   if (deleted === undefined) return undefined;
-  const incarnation = subject.facts.attribute(deleted)?.incarnation ?? null;
-  return incarnation !== null && incarnation > subject.facts.struck ? { incarnation } : undefined;
+  const incarnation = subject.facts.attribute(deleted)?.incarnation ?? 0;
+  return incarnation > subject.facts.struck ? { incarnation } : undefined;
 };
