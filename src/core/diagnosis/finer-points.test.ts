@@ -76,18 +76,6 @@ describe('a run that proves nothing', () => {
   });
 });
 
-describe('children', () => {
-  test('that the broker waits for, as long as somebody is there and nothing has ended', () => {
-    const facts = { waitsForChildren: true };
-    const waiting = (): RunBuilder => restarted().broker({ state: 'delayed', due: { kind: 'never' }, facts });
-    expect(causes(waiting().timesOut())).toContain('group-waits-for-the-dead');
-    expect(valuesOf(waiting().timesOut(), 'group-waits-for-the-dead')).toEqual({ progress: 20 });
-    expect(causes(waiting().exits(2, 1).timesOut())).not.toContain('group-waits-for-the-dead');
-    expect(causes(restarted().broker({ facts: {} }).timesOut())).not.toContain('group-waits-for-the-dead');
-    expect(causes(restarted().picksUp(2).progress(60).completed().broker({ facts }))).toEqual([]);
-  });
-});
-
 describe('what nobody took', () => {
   test('waits for somebody who listens, told with the queues of those who are there', () => {
     const waiting = (facts: object): RunBuilder =>
@@ -110,62 +98,5 @@ describe('what nobody took', () => {
     expect(causes(restarted().deletes(2).timesOut())).toContain('deleted-at-boot');
     expect(causes(restarted().deletes('psql').timesOut())).not.toContain('deleted-at-boot');
     expect(causes(inFlight().deletes(1).strike().gone().starts(2))).not.toContain('deleted-at-boot');
-  });
-});
-
-describe('what is left after the end', () => {
-  test('is what nobody acknowledged, if somebody had been handed it', () => {
-    const unacked = (who: number): RunBuilder => {
-      const run = inFlight({ polite: true }).strike();
-      return who === 1
-        ? run
-            .row({ status: 'completed', completedAt: '2026-01-31T12:00:01+00:00' }, 1)
-            .gone()
-            .starts(2)
-            .ready(2)
-        : run
-            .gone()
-            .starts(2)
-            .ready(2)
-            .picksUp(2)
-            .progress(60)
-            .row({ status: 'completed', completedAt: '2026-01-31T12:00:01+00:00' }, 2);
-    };
-    expect(causes(unacked(1))).toContain('never-acked');
-    expect(causes(unacked(2))).toContain('never-acked');
-    const byStranger = aRun({ strikeAt: 'pending' }).job().submitted().strike().gone().starts(2).ready(2);
-    expect(causes(byStranger.cancelled('psql').broker({ state: 'waiting' }))).not.toContain('never-acked');
-  });
-});
-
-describe('a neighbour that had ended', () => {
-  const touched = (by: number | string): RunBuilder =>
-    aRun()
-      .job('witness-ended')
-      .picksUp(1)
-      .completed()
-      .job('subject')
-      .submitted()
-      .picksUp(1)
-      .progress(20)
-      .strike()
-      .gone()
-      .starts(2)
-      .ready(2)
-      .of('witness-ended')
-      .row({ status: 'failed' }, by)
-      .of('subject')
-      .picksUp(2)
-      .progress(60)
-      .completed();
-
-  test('was spoiled by a recovery, or by somebody unknown, not by the old worker’s late write', () => {
-    expect(causes(touched(2))).toEqual(['recovery-hit-finished-jobs']);
-    expect(valuesOf(touched(2), 'recovery-hit-finished-jobs')).toEqual({
-      before: 'completed',
-      after: 'failed',
-    });
-    expect(causes(touched('somebody'))).toEqual(['recovery-hit-finished-jobs']);
-    expect(causes(touched(1))).toEqual([]);
   });
 });

@@ -83,6 +83,16 @@ describe('the file in hand alone', () => {
   });
 });
 
+test.each([
+  ['items-missing', [0, 1, 1, 1, 1]],
+  ['effect-and-mark-apart', [1, 0, 1, 1, 1]],
+  ['resumed-past-work', [1, 1, 0, 1, 1]],
+  ['error-swallowed', [1, 1, 1, 0, 0]],
+] as const)('with two files noted as done: %s', (cause, counts) => {
+  const run = inFlight().progress(40).strike().gone().starts(2).ready(2).picksUp(2).progress(60);
+  expect(causes(run.completed(), counts)).toEqual([cause]);
+});
+
 describe('files that are missing', () => {
   test('one was passed over on the way on', () => {
     expect(causes(resumed(), [1, 0, 1, 1, 1])).toEqual(['resumed-past-work']);

@@ -125,3 +125,15 @@ describe('a claim by the worker’s name', () => {
     });
   });
 });
+
+test('taken by one more worker that was started after all: looked for at a boot only', () => {
+  const note = (run: RunBuilder): RunBuilder =>
+    run.event({ kind: 'note', code: 'next-boot-took-it', text: 'one more worker took it' });
+  expect(causes(note(successor(inFlight()).timesOut()))).toContain('loaded-at-boot-only');
+  expect(causes(note(successor(inFlight()).timesOut()))).not.toContain('never-reclaimed');
+  expect(causes(successor(inFlight()).timesOut())).not.toContain('loaded-at-boot-only');
+  const taken = (): RunBuilder => note(successor(inFlight()).picksUp(2).progress(60).completed());
+  expect(causes(taken())).toEqual([]);
+  // Of a job that was taken up and has ended it says nothing, whatever else is wrong with that.
+  expect(causes(taken().progress(80, 2))).toEqual(['wrote-after-end']);
+});

@@ -1,27 +1,10 @@
-/** Why nobody took the job up again, or why what was counted does not add up. */
+/** Why progress and retries do not add up. */
 import { describe, expect, test } from 'vitest';
 import { inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { diagnosedAs } from '../../testing/judged.ts';
-import { judge } from '../report.ts';
+import { diagnosedAs, valuesOfDiagnosis } from '../../testing/judged.ts';
 
-function causes(run: RunBuilder): readonly string[] {
-  return diagnosedAs(run.end());
-}
-
-function valuesOf(run: RunBuilder, id: string): unknown {
-  return judge(run.end()).diagnoses.find((diagnosis) => diagnosis.id === id)?.values;
-}
-
+const causes = (run: RunBuilder): readonly string[] => diagnosedAs(run.end());
 const successor = (run: RunBuilder): RunBuilder => run.strike().gone().starts(2).ready(2);
-
-test('taken by one more worker that was started after all: looked for at a boot only', () => {
-  const note = (run: RunBuilder): RunBuilder =>
-    run.event({ kind: 'note', code: 'next-boot-took-it', text: 'one more worker took it' });
-  expect(causes(note(successor(inFlight()).timesOut()))).toContain('loaded-at-boot-only');
-  expect(causes(note(successor(inFlight()).timesOut()))).not.toContain('never-reclaimed');
-  expect(causes(successor(inFlight()).timesOut())).not.toContain('loaded-at-boot-only');
-  expect(causes(note(successor(inFlight()).picksUp(2).progress(60).completed()))).toEqual([]);
-});
 
 describe('what was counted', () => {
   test('progress that began again, whether the row was put back or not', () => {
@@ -32,10 +15,19 @@ describe('what was counted', () => {
     expect(causes(back.picksUp(2).progress(60).completed())).toEqual(['reset-at-boot', 'started-at-reset']);
     const byOld = inFlight({ polite: true }).strike().row({ status: 'pending', progress: 0 }, 1).gone();
     expect(causes(byOld.starts(2).ready(2).picksUp(2).progress(60).completed())).toEqual(['progress-reset']);
-    expect(valuesOf(restarted().picksUp(2, { progress: 10 }).completed(), 'progress-reset')).toEqual({
+    expect(
+      valuesOfDiagnosis(restarted().picksUp(2, { progress: 10 }).completed().end(), 'progress-reset'),
+    ).toEqual({
       before: 20,
       after: 10,
     });
+  });
+
+  test('progress that a new worker forgot at its start, though the old one was still at it', () => {
+    const run = inFlight({ polite: true }).starts(2).ready(2).row({ status: 'pending', progress: 0 }, 2);
+    expect(causes(run.row({ status: 'processing' }, 1).strike().gone().picksUp(2).completed())).toContain(
+      'reset-at-boot',
+    );
   });
 
   test('a row that is put back with all that was done is fine', () => {
@@ -55,7 +47,7 @@ describe('what was counted', () => {
     );
     const burnt = (): RunBuilder => restarted().picksUp(2, { retryCount: 2 }).completed();
     expect(causes(burnt())).toEqual(['restarts-burn-retries']);
-    expect(valuesOf(burnt(), 'restarts-burn-retries')).toEqual({ spent: 2, restarts: 1 });
+    expect(valuesOfDiagnosis(burnt().end(), 'restarts-burn-retries')).toEqual({ spent: 2, restarts: 1 });
   });
 
   test('a backoff that the restart skipped, or a failure that was counted twice', () => {
