@@ -45,7 +45,7 @@ export const signalSwallowed: Diagnose = ({ found, facts }) => {
   const { faults, stillThere } = facts;
   const values = { signal: faults[0]?.signal ?? null, pids: stillThere?.pids.join(' ') ?? '' };
   if (!isOrphaned(facts)) return values;
-  return values.signal === null || values.signal === 'SIGKILL' ? undefined : { ...values, passedOn: 0 };
+  return (values.signal ?? 'SIGKILL') === 'SIGKILL' ? undefined : { ...values, passedOn: 0 };
 };
 
 /** The worker had ended by itself before anybody struck it. */
