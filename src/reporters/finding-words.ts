@@ -102,6 +102,8 @@ const SENTENCES: Sentences = {
     `it was marked ${state}${byWhom(incarnation)} while the broker still had it undelivered: nobody had worked on it`,
   'ended-without-work-shown': ({ state, incarnation }) =>
     `it was marked ${state}${byWhom(incarnation)} without a claim or progress before: whether anybody worked on it cannot be told`,
+  'ended-sooner-than-control': ({ bothMs, controlMs }) =>
+    `both workers together had ${describeDuration(bothMs)} for it, which takes ${describeDuration(controlMs)} without a restart: whether all of it was done cannot be told`,
   'ended-too-soon': ({ state, incarnation }) =>
     `it was marked ${state}${byWhom(incarnation)} in less time than one file takes, with several files left to do: whether they were done cannot be told from the row`,
   'written-undelivered': ({ writes }) =>
