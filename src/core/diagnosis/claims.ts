@@ -198,14 +198,7 @@ interface ItemOrder {
 function orderOf({ history, facts }: Case): ItemOrder {
   const files = history.of('job:created').find(({ job }) => job === facts.job)?.files ?? [];
   const progress = (facts.afterGone?.values ?? facts.before)?.progress;
-  return { files, noted: progress == null ? null : itemsNoted(progress, files.length) };
-}
-
-/** Progress is a share of a hundred. What is no share of whole items, and no more than there are, counts them. */
-function itemsNoted(progress: number, items: number): number {
-  const share = (progress * items) / 100;
-  const counted = Number.isInteger(progress) && progress <= items && !Number.isInteger(share);
-  return counted ? progress : Math.round(share);
+  return { files, noted: progress == null ? null : Math.round((progress * files.length) / 100) };
 }
 
 function missingOf({ history, facts }: Case): readonly string[] {
