@@ -7,7 +7,7 @@
  * also of a worker that does them side by side. What is completed claims every item, whatever its progress says. Where
  * no progress tells how far the struck worker had come, the control does: the same job without a restart.
  */
-import { databaseClock } from './database-clock.ts';
+import { writtenAtMs } from './database-clock.ts';
 import { isDeliveredSince } from './deliveries.ts';
 import { effectsOf } from './effects.ts';
 import { changesOf, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
@@ -34,7 +34,7 @@ export function isEndTooSoon(history: History, facts: RestartFacts): boolean {
   // How many items the struck worker had done is not known: none, where it had no time for any.
   const itemMs = timeInWork(history, 'witness-ended', begun.seq);
   if (itemMs === undefined || facts.items < 2) return false;
-  const strucksMs = workOfStruckMs(facts, end, begun);
+  const strucksMs = workOfStruckMs(history, facts, end, begun);
   if (strucksMs === undefined || strucksMs >= itemMs / 2) return false;
   return isByStruck(facts, end) || spans.some(({ forMs }) => forMs < itemMs / 2);
 }
@@ -74,7 +74,7 @@ function restsOnTime(history: History, facts: RestartFacts): boolean {
 function workOfBothMs(history: History, facts: RestartFacts): number | undefined {
   const { end, begun } = facts;
   if (end === undefined || begun === undefined || isByStruck(facts, end)) return undefined;
-  const strucksMs = workOfStruckMs(facts, end, begun);
+  const strucksMs = workOfStruckMs(history, facts, end, begun);
   const spans = spansOfWork(history, facts, end, begun);
   if (strucksMs === undefined || spans.length === 0) return undefined;
   return strucksMs + Math.min(...spans.map(({ forMs }) => forMs));
@@ -89,7 +89,9 @@ function itemTimeMs(facts: RestartFacts, begunSeq: number): number | undefined {
     const done = previous === undefined ? 0 : itemsBetween(previous.values, version.values, facts.items);
     if (previous !== undefined && done <= 0) continue;
     if (previous !== undefined) {
-      shortestMs = Math.min(shortestMs ?? Number.POSITIVE_INFINITY, (version.atMs - previous.atMs) / done);
+      // By the server's time of both: what a busy harness reads late it reads in bunches.
+      const forMs = version.databaseAtMs - previous.databaseAtMs;
+      shortestMs = Math.min(shortestMs ?? Number.POSITIVE_INFINITY, forMs / done);
     }
     previous = version;
   }
@@ -115,11 +117,16 @@ function isByStruck(facts: RestartFacts, version: RowVersion): boolean {
 }
 
 /** For how long the struck worker had the job: until the fault, a polite one's until it had gone or ended the job. */
-function workOfStruckMs(facts: RestartFacts, end: RowVersion, begun: Moment): number | undefined {
+function workOfStruckMs(
+  history: History,
+  facts: RestartFacts,
+  end: RowVersion,
+  begun: Moment,
+): number | undefined {
   const taken = facts.changes.find(({ values }) => values?.state === 'processing');
   if (taken === undefined || taken.seq > begun.seq) return undefined;
   if (isByStruck(facts, end)) return end.databaseAtMs - taken.databaseAtMs;
-  return ((facts.polite ? facts.gone : undefined) ?? begun).atMs - taken.atMs;
+  return ((facts.polite ? facts.gone : undefined) ?? begun).atMs - writtenAtMs(history, taken);
 }
 
 type Moment = NonNullable<RestartFacts['begun']>;
@@ -144,9 +151,9 @@ function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, beg
     (snapshot) =>
       heldByStruck !== undefined &&
       snapshot.seq < end.seq &&
-      isDeliveredSince(heldByStruck, snapshot) === false,
+      (snapshot.state === 'waiting' || isDeliveredSince(heldByStruck, snapshot) === false),
   );
-  const claim = takeOver !== undefined && isClaim(facts, takeOver.version) ? takeOver.version : undefined;
+  const claim = takeOver !== undefined && isBeginning(facts, takeOver.version) ? takeOver.version : undefined;
   return [
     ...(idle === undefined ? [] : [{ sinceSeq: idle.seq, forMs: end.atMs - idle.atMs }]),
     // Of what is taken after the end the worker's clock is wrong.
@@ -157,16 +164,13 @@ function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, beg
   ];
 }
 
-/** As `atMs` of the run: by the server's time of the write, where the clocks were compared. */
-function writtenAtMs(history: History, { atMs, databaseAtMs }: RowVersion): number {
-  return Math.min(atMs, databaseClock(history)?.toRunMs(databaseAtMs) ?? atMs);
-}
-
-/** Taken up, and nothing done yet: the work comes after it. */
-function isClaim({ changes }: RestartFacts, version: RowVersion): boolean {
+/**
+ * Taken up, and nothing done yet: the work comes after it. Where the broker counts no deliveries, a first write that
+ * changes nothing may be all that there is of a pick-up.
+ */
+function isBeginning({ changes, heldByStruck }: RestartFacts, version: RowVersion): boolean {
   const before = rowBefore(changes, version.seq);
   const advanced = (version.values?.progress ?? 0) > (before?.progress ?? 0);
-  return (
-    version.values?.state === 'processing' && !advanced && kindOfWrite(version.values, before) === 'work'
-  );
+  if (version.values?.state !== 'processing' || advanced) return false;
+  return kindOfWrite(version.values, before) === 'work' || heldByStruck?.deliveries == null;
 }

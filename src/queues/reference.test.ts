@@ -15,8 +15,15 @@ describe('refersTo', () => {
 
   it('is not misled by the same value in another place', () => {
     expect(refersTo({ jobId: 9, files: 7 }, '7', { jobId: 7, files: 5 })).toBe(false);
-    expect(refersTo({ parent: UUID }, UUID, { jobId: UUID })).toBe(false);
+    expect(refersTo({ parent: UUID, jobId: 'another' }, UUID, { jobId: UUID })).toBe(false);
+    expect(refersTo({ parent: 7 }, '7', { jobId: 7 })).toBe(false);
     expect(refersTo({ jobId: UUID }, UUID, { unrelated: true })).toBe(false);
+  });
+
+  it('knows an unmistakable id in another shape, where nothing else stands in its place', () => {
+    expect(refersTo({ id: UUID }, UUID, { jobId: UUID })).toBe(true);
+    expect(refersTo([[], { job_id: UUID }], UUID, [['files', {}, null, UUID], {}])).toBe(true);
+    expect(refersTo([['a', 'b'], { job_id: UUID }], UUID, [['files', UUID], {}])).toBe(false);
   });
 
   it('looks for an unmistakable id alone where nothing is known of the message that was sent', () => {

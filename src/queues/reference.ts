@@ -1,6 +1,8 @@
 /**
  * Whether a message is about a job: whether its data carry the job's id where the message that we sent carries it.
- * The place counts, not the value alone: an id may be a small number that turns up in any data.
+ * The place counts, not the value alone: an id may be a small number that turns up in any data. A recovery may send it
+ * in another shape, though (by keyword instead of by position, under another key): where the place is empty, an id that
+ * cannot be mistaken counts wherever it is.
  */
 
 /** Ids shorter than this are not looked for in data whose shape is unknown. A uuid has 36 characters. */
@@ -23,7 +25,10 @@ export function refersTo(data: unknown, job: string, payload: unknown): boolean 
   if (payload === undefined) {
     return job.length >= UNMISTAKABLE_LENGTH && pathsTo(data, job).length > 0;
   }
-  return pathsTo(payload, job).some((path) => isId(valueAt(data, path), job));
+  const places = pathsTo(payload, job).map((path) => valueAt(data, path));
+  if (places.some((value) => isId(value, job))) return true;
+  const otherShape = places.length > 0 && places.every((value) => value === undefined || value === null);
+  return otherShape && job.length >= UNMISTAKABLE_LENGTH && pathsTo(data, job).length > 0;
 }
 
 function pathsTo(value: unknown, job: string): readonly Path[] {

@@ -204,7 +204,7 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
       ...(visibilityMs === undefined
         ? []
         : [
-            `it lies in unacked, due at ${dueAt} at the earliest: visibility_timeout is ${describeDuration(Number(visibilityMs))}${told === 1 ? '' : ", kombu's default"}; then the next worker that starts, or one that looks every 90 to 100 s, puts it back`,
+            `it lies in unacked, due at ${dueAt} at the earliest: visibility_timeout is ${describeDuration(Number(visibilityMs))}${told === 1 ? '' : " if it is kombu's default (no worker has told)"}; then the next worker that starts, or one that looks every 90 to 100 s, puts it back`,
           ]),
     ],
     fix:

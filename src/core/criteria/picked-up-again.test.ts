@@ -310,6 +310,27 @@ describe('inconclusive', () => {
       });
     });
 
+    test('of a broker that counts nothing: from a first write that changes nothing', () => {
+      const celery = aRun({ queue: 'celery' }).job().submitted().picksUp(1).wait(300).progress(20);
+      const again = celery.strike().gone().starts(2).ready(2).delivered(2).row({}, 2);
+      expect(seen(again.completed(2))).toBe('inconclusive ended-too-soon');
+    });
+
+    test('by when it was written: a busy harness reads several versions at once', () => {
+      const read = (atMs: number) => {
+        const { events } = slow().picksUp(2).completed(2).end();
+        return createHistory(
+          events.map((event) =>
+            event.kind === 'row:version' &&
+            event.seq < events.findIndex(({ kind }) => kind === 'fault:injected')
+              ? { ...event, atMs }
+              : event,
+          ),
+        );
+      };
+      expect(judgedAs(read(1_000), 'picked-up-again')).toBe('inconclusive ended-too-soon');
+    });
+
     test('not where the effects were counted', () => {
       const run = slow().picksUp(2).completed(2);
       run.event({ kind: 'effects:counted', job: 'job-1', role: 'subject', source: 'query', effects });
