@@ -5,6 +5,7 @@ import { DIAGNOSES, type DiagnosisId } from '../core/diagnosis/index.ts';
 import { inFlight, restarted } from '../testing/history-builder.ts';
 import { judge } from '../core/report.ts';
 import { describeDiagnosis } from './diagnosis-words.ts';
+import { runWords } from './run-words.ts';
 
 const IDS = Object.keys(DIAGNOSES) as DiagnosisId[];
 
@@ -30,8 +31,10 @@ describe('docs/diagnoses.md', () => {
   });
 });
 
+const WORDS = runWords({ countedFrom: 'restart', statuses: {} });
+
 test.each(IDS)('%s has words, also where a value is not known', (id) => {
-  const words = describeDiagnosis(id, {});
+  const words = describeDiagnosis(id, {}, WORDS);
   expect(words.title).toMatch(/^[a-z]/);
   expect(words.fix.length).toBeGreaterThan(20);
   expect(words.docs).toBe(`docs/diagnoses.md#${id}`);
@@ -39,11 +42,13 @@ test.each(IDS)('%s has words, also where a value is not known', (id) => {
 });
 
 describe('the words of what was found', () => {
-  const wordsOf = (history: ReturnType<typeof restarted>): readonly string[] =>
-    judge(history.end()).diagnoses.flatMap(({ id, values }) => {
-      const { title, evidence } = describeDiagnosis(id, values);
+  const wordsOf = (history: ReturnType<typeof restarted>): readonly string[] => {
+    const report = judge(history.end());
+    return report.diagnoses.flatMap(({ id, values }) => {
+      const { title, evidence } = describeDiagnosis(id, values, runWords(report));
       return [title, ...evidence];
     });
+  };
 
   test('how the new worker ended, and what it said last', () => {
     expect(wordsOf(inFlight().strike().gone().starts(2).exits(2, 1, 'pid file exists'))).toEqual([

@@ -3,6 +3,7 @@ import type { DiagnosisId } from '../core/diagnosis/index.ts';
 import type { DiagnosisValues } from '../core/diagnosis/diagnosis.ts';
 import { describeDuration } from './durations.ts';
 import { baseName } from './finding-words.ts';
+import type { RunWords } from './run-words.ts';
 
 export interface DiagnosisWords {
   readonly title: string;
@@ -345,7 +346,7 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     fix: 'resume by what is really there (the effects), not by a percentage; write COMPLETED after the last effect; let no error be swallowed',
   }),
   'effects-not-idempotent': ({ items }) => ({
-    title: 'finished items were done again after the restart',
+    title: 'finished items were done again',
     evidence: [`${items} more than once`],
     fix: 'skip what is done, or make the effect unique by job and file (a unique key, insert … on conflict do nothing), in one transaction with the mark that it is done',
   }),
@@ -544,6 +545,13 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
   }),
 };
 
-export function describeDiagnosis(id: DiagnosisId, values: DiagnosisValues): DiagnosisWords {
-  return { ...DIAGNOSES[id](values), docs: `docs/diagnoses.md#${id}` };
+/** @param words what the sentences of the run have in common: a state is told by the table's own word */
+export function describeDiagnosis(
+  id: DiagnosisId,
+  values: DiagnosisValues,
+  { word }: RunWords,
+): DiagnosisWords {
+  const { state } = values;
+  const told = typeof state === 'string' ? { ...values, state: word(state) } : values;
+  return { ...DIAGNOSES[id](told), docs: `docs/diagnoses.md#${id}` };
 }

@@ -3,6 +3,7 @@ import { incarnationOfName } from '../../core/attribution.ts';
 import { describeBroker, describeDue } from '../../core/broker-words.ts';
 import { isTerminal, type EventOf, type RowValues, type Writer } from '../../core/event.ts';
 import { describeDuration } from '../durations.ts';
+import { describeStatus } from '../run-words.ts';
 import type { Mark } from './layout.ts';
 
 /** What the next line needs to know of those before. */
@@ -87,7 +88,7 @@ export function waitingFor(state: MonitorState, event: EventOf<'broker:snapshot'
 
 function lineOf(state: MonitorState, atMs: number, row: RowValues, note: string): string {
   const progress = row.progress == null ? '' : ` ${row.progress} %`;
-  const status = `${row.status ?? 'null'}${progress}`;
+  const status = `${describeStatus(row.status, row.state)}${progress}`;
   return `${timeOf(state, atMs)}  ${status.padEnd(16)}  ${note}`.trimEnd();
 }
 
