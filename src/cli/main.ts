@@ -124,7 +124,7 @@ function demoFlags(command: Command): RawFlags & DemoOptions {
   };
   return {
     ...rawFlags(command),
-    target: text('target') ?? 'bullmq',
+    target: text('target'),
     broken: text('broken'),
     interactive: command.getOptionValue('interactive') === true,
   };
