@@ -128,6 +128,7 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
       PYTHONDONTWRITEBYTECODE: '1',
       // The broken workers import the sound one.
       PYTHONPATH: packagePath('fixtures', 'celery-service'),
+      ...environmentOf(defect),
     }),
     brokerUrl: (redisUrl) => `${redisUrl}/1`,
     needsBullmqSchema: false,
@@ -165,6 +166,12 @@ function findBroken<Listed extends BrokenWorker>(
     `--broken is ${JSON.stringify(name)}, which is none of the broken workers`,
     `${alike.length === 0 ? '' : `did you mean ${alike.map((each) => JSON.stringify(each)).join(', ')}? `}all of them: ${all}`,
   );
+}
+
+/** Also for a worker that a person starts: to that one the settings of the run do not come. */
+function environmentOf(defect: BrokenWorker | null): Readonly<Record<string, string>> {
+  const given = Object.entries(defect?.config?.worker?.env ?? {});
+  return Object.fromEntries(given.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 function withDefect(settings: string, defect: BrokenWorker | null): string {
