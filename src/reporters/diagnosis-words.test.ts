@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DIAGNOSES, type DiagnosisId } from '../core/diagnosis/index.ts';
-import { inFlight, restarted } from '../testing/history-builder.ts';
+import { aRun, inFlight, restarted } from '../testing/history-builder.ts';
 import { judge } from '../core/report.ts';
 import { describeDiagnosis } from './diagnosis-words.ts';
 import { runWords } from './run-words.ts';
@@ -81,6 +81,18 @@ describe('the words of what was found', () => {
     ).toEqual([
       'the job is not due yet',
       'the broker will hand it out at the next start of a worker; the run waited 2 min',
+    ]);
+  });
+
+  test('why nobody was struck, with what the queue says', () => {
+    const note = { kind: 'note', code: 'moment-never-came', text: 'it never came' } as const;
+    expect(wordsOf(aRun().job().submitted().picksUp(1).acks().event(note))).toEqual([
+      'the message was acknowledged, and no work on the job was seen',
+      'the row is processing at 0 %, and the broker counts it as finished',
+    ]);
+    expect(wordsOf(aRun().job().submitted().picksUp(1).event(note))).toEqual([
+      'the moment to strike never came',
+      'waited for progress; the row is processing at 0 %',
     ]);
   });
 });

@@ -448,6 +448,19 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'let the job be held (leave --no-hold out), or give it more or slower files (--files)'
         : 'give the job more or slower files (--files 20), or strike earlier (--strike-at processing)',
   }),
+  'strike-never-came': wordsBy(
+    'broker',
+    ({ status, progress, broker }) => ({
+      title: 'the message was acknowledged, and no work on the job was seen',
+      evidence: [`the row is ${status ?? 'unknown'} ${percentOf(progress)}, and ${broker}`],
+      fix: 'let the handler return when the work is done (await it; acks_late in Celery), and let no guard, wrong id or swallowed error end it before; if the work is done, let the worker write its progress and its end to the watched row',
+    }),
+    ({ strikeAt, status, progress }) => ({
+      title: 'the moment to strike never came',
+      evidence: [`waited for ${strikeAt ?? 'it'}; the row is ${status ?? 'unknown'} ${percentOf(progress)}`],
+      fix: "see the worker's log for what it waits for; if it does work and does not show it, strike at another moment: --strike-at processing, or a time since then such as --strike-at 2s",
+    }),
+  ),
   'not-in-flight': ({ strikeAt, status }) => ({
     title: 'the job was not in flight when the restart began',
     evidence: [`its status was ${status ?? 'unknown'} (--strike-at ${strikeAt})`],

@@ -130,7 +130,7 @@ function ended(run: InFlight, why: 'ended' | undefined): false {
     record(run, {
       kind: 'note',
       code: 'moment-never-came',
-      text: 'the moment to strike never came: see --strike-at',
+      text: `the moment to strike (${run.recorder.latest('run:started')?.strikeAt ?? ''}) never came within ${run.settings.terminalTimeoutMs / 1000} s`,
     });
   }
   return false;
@@ -170,10 +170,12 @@ async function notPickedUp(run: InFlight, broker: BrokerWatch): Promise<Error> {
     consumers === null
       ? ''
       : `, ${consumers.length} ${consumers.length === 1 ? 'worker is' : 'workers are'} connected to it`;
-  const remedy =
-    state?.state === 'waiting'
+  const done = state?.state === 'ended' || state?.state === 'gone' || state?.state === 'dead';
+  const remedy = done
+    ? `the worker has done with the message, and left no trace in the row: see its log for a guard, a wrong id or an error that ended it, or let it write a status that jobs.statuses.processing names, into the table that is watched (${watchedPlace(run)})`
+    : state?.state === 'waiting'
       ? `compare the worker's queue name, prefix and database number with ${queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
-      : `let the worker write a status that jobs.statuses.processing names, into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`;
+      : `let the worker write a status that jobs.statuses.processing names, into the table that is watched (${watchedPlace(run)}); see its log`;
   return (
     droppedTask(run) ??
     environmentError(
@@ -182,4 +184,8 @@ async function notPickedUp(run: InFlight, broker: BrokerWatch): Promise<Error> {
       remedy,
     )
   );
+}
+
+function watchedPlace(run: InFlight): string {
+  return run.table?.name ?? 'by the API';
 }

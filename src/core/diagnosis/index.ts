@@ -72,6 +72,7 @@ export const DIAGNOSES = {
   'recovered-twice': either(unaccounted.recoveredTwice, claims.resumedTwice),
   'status-not-mapped': vacuous.statusNotMapped,
   'ended-before-restart': vacuous.endedBeforeRestart,
+  'strike-never-came': vacuous.strikeNeverCame,
   'not-in-flight': vacuous.notInFlight,
   'died-before-strike': vacuous.diedBeforeStrike,
   'stopped-politely': vacuous.stoppedPolitely,
