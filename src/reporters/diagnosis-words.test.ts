@@ -95,4 +95,15 @@ describe('the words of what was found', () => {
       'waited for progress; the row is processing at 0 %',
     ]);
   });
+
+  test('which word is to be mapped otherwise', () => {
+    const run = restarted().picksUp(2).row({ status: 'extracted', state: 'completed' }, 2).completed();
+    const report = judge(run.end());
+    const found = report.diagnoses.find(({ id }) => id === 'step-mapped-as-end')!;
+    const words = describeDiagnosis(found.id, found.values, runWords(report));
+    expect(words.evidence).toEqual([
+      'the job was extracted, then completed; both mean completed by jobs.statuses',
+    ]);
+    expect(words.fix).toContain('move it from jobs.statuses.completed to jobs.statuses.processing');
+  });
 });

@@ -325,6 +325,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     ],
     fix: 'let a pick-up acknowledge and leave alone what has ended (where status not in the final ones), and write the end before the acknowledgement',
   }),
+  'step-mapped-as-end': ({ state, first, second }) => ({
+    title: 'two words for one end: the first may be a step on the way',
+    evidence: [`the job was ${first}, then ${second}; both mean ${state} by jobs.statuses`],
+    fix: `if work goes on after ${first ?? 'the first'}, map it as work: move it from jobs.statuses.${state ?? 'completed'} to jobs.statuses.processing in the config file; if it is the end, write nothing after it`,
+  }),
   'wrote-after-end': ({ columns, afterMs }) => ({
     title: 'the row was written after its end',
     evidence: columns == null ? [] : [`${columns}, ${describeDuration(Number(afterMs ?? 0))} after the end`],

@@ -64,6 +64,17 @@ describe("the table's own word for a state", () => {
     expect(textOf(run)).toMatch(/reached a final state +extracted \(completed\), \d+ ms after the restart/);
   });
 
+  test('is explained by the monitor once', () => {
+    const working = (): RunBuilder => restarted().row({ status: 'working', state: 'processing' }, 2);
+    const run = working()
+      .row({ progress: 40, state: 'processing' }, 2)
+      .row({ progress: 60, state: 'processing' }, 2);
+    const text = monitorOf(run);
+    expect(text.match(/ working \(processing\) /g)).toHaveLength(1);
+    expect(text).toMatch(/ working 40 %/);
+    expect(text).toMatch(/ working 60 %/);
+  });
+
   test('is told alone where it is the state, in whatever case', () => {
     const run = named('COMPLETED');
     expect(monitorOf(run)).toMatch(/ COMPLETED 100 %/);

@@ -44,6 +44,7 @@ export const DIAGNOSES = {
   'redelivered-after-drain': endedWrongly.redeliveredAfterDrain,
   'rerun-cannot-succeed': endedWrongly.rerunCannotSucceed,
   'reran-finished-job': endedWrongly.reranFinishedJob,
+  'step-mapped-as-end': endedWrongly.stepMappedAsEnd,
   'wrote-after-end': endedWrongly.wroteAfterEnd,
   'ended-unworked': endedWrongly.endedUnworked,
   'effect-and-mark-apart': claims.effectAndMarkApart,

@@ -15,12 +15,14 @@ export interface MonitorState {
   /** Somebody else than before the restart works on the job. */
   pickedUp: boolean;
   broker: EventOf<'broker:snapshot'> | null;
+  /** Statuses whose meaning was told, as far as it is another word. */
+  readonly explained: Set<string>;
 }
 
 export type Say = (mark: Mark, text: string) => readonly string[];
 
 export function newMonitorState(): MonitorState {
-  return { restartAtMs: null, row: null, writer: '', pickedUp: false, broker: null };
+  return { restartAtMs: null, row: null, writer: '', pickedUp: false, broker: null, explained: new Set() };
 }
 
 /** Where the job stands when the monitoring begins, unless somebody has taken it up already. */
@@ -88,7 +90,9 @@ export function waitingFor(state: MonitorState, event: EventOf<'broker:snapshot'
 
 function lineOf(state: MonitorState, atMs: number, row: RowValues, note: string): string {
   const progress = row.progress == null ? '' : ` ${row.progress} %`;
-  const status = `${describeStatus(row.status, row.state)}${progress}`;
+  const told = row.status !== null && state.explained.has(row.status);
+  const status = `${told ? row.status : describeStatus(row.status, row.state)}${progress}`;
+  if (row.status !== null) state.explained.add(row.status);
   return `${timeOf(state, atMs)}  ${status.padEnd(16)}  ${note}`.trimEnd();
 }
 
