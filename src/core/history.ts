@@ -7,6 +7,7 @@ import {
   type JobRole,
   type RowValues,
 } from './event.ts';
+import { inPercent, NOTHING_SEEN, progressUnit, withProgress, type ProgressSeen } from './progress-scale.ts';
 
 export interface History {
   readonly events: readonly Event[];
@@ -55,7 +56,31 @@ export function versionsOf(history: History, job: string): readonly RowVersion[]
     return transaction === undefined || versions[index + 1]?.writer?.transactionId !== transaction;
   });
   const archived = history.of('row:archived').findLast((event) => event.job === job);
-  return archived === undefined ? visible : movedTo(archived.values, visible);
+  return inHundredths(history, job, archived === undefined ? visible : movedTo(archived.values, visible));
+}
+
+/** With their progress as a share of a hundred, however the table counts it. */
+function inHundredths(history: History, job: string, versions: readonly RowVersion[]): readonly RowVersion[] {
+  const unit = progressUnit(progressSeen(history, job, versions));
+  if (unit === 1) return versions;
+  return versions.map((version) =>
+    version.values?.progress == null
+      ? version
+      : { ...version, values: { ...version.values, progress: inPercent(version.values.progress, unit) } },
+  );
+}
+
+function progressSeen(history: History, job: string, versions: readonly RowVersion[]): ProgressSeen {
+  const witness = jobInRole(history, 'witness-ended');
+  const ended = history
+    .of('row:version')
+    .find((version) => version.job === witness && version.values?.state === 'completed');
+  const items = history.of('job:created').find((event) => event.job === job)?.files.length ?? 0;
+  return versions.reduce<ProgressSeen>(
+    (seen, { values }) =>
+      values?.progress == null ? seen : withProgress(seen, values.progress, values.state === 'completed'),
+    { ...NOTHING_SEEN, ofOneFile: ended?.values?.progress ?? null, items },
+  );
 }
 
 /** A row that was moved to the archive for good was not deleted: from then on it is as it lies there. */
