@@ -1,5 +1,6 @@
 /** The history of a run: its events in order, indexed by kind. Immutable; criteria and diagnoses read nothing else. */
 import {
+  isTerminal,
   type BrokerState,
   type Event,
   type EventKind,
@@ -56,7 +57,30 @@ export function versionsOf(history: History, job: string): readonly RowVersion[]
     return transaction === undefined || versions[index + 1]?.writer?.transactionId !== transaction;
   });
   const archived = history.of('row:archived').findLast((event) => event.job === job);
-  return inHundredths(history, job, archived === undefined ? visible : movedTo(archived.values, visible));
+  const moved = archived === undefined ? visible : movedTo(archived.values, visible);
+  return inHundredths(history, job, removesEnded(history) ? endedByDeletion(moved) : moved);
+}
+
+/**
+ * A queue that deletes the rows of jobs that have ended: so it did with the job that ran to its end before the subject
+ * was made, and so before any restart.
+ */
+function removesEnded(history: History): boolean {
+  const witness = jobInRole(history, 'witness-ended');
+  const subject = history.of('job:created').find(({ role }) => role === 'subject');
+  if (witness === undefined || subject === undefined) return false;
+  const last = history.of('row:version').findLast(({ job, seq }) => job === witness && seq < subject.seq);
+  return last !== undefined && last.values === null;
+}
+
+/** There a deletion is the end: of a job that was completed, unless its row had said otherwise before. */
+function endedByDeletion(versions: readonly RowVersion[]): readonly RowVersion[] {
+  const last = versions.findLast(({ values }) => values !== null)?.values;
+  if (last == null || versions.at(-1)?.values !== null) return versions;
+  if (isTerminal(last.state)) return movedTo(last, versions);
+  // When it ended is in the history, not in the row.
+  const { completedAt: _none, ...row } = last;
+  return movedTo({ ...row, status: 'deleted', state: 'completed' }, versions);
 }
 
 /** With their progress as a share of a hundred, however the table counts it. */
