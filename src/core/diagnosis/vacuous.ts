@@ -1,6 +1,8 @@
 /** Why a run proves nothing, and what would. */
+import { describeBroker } from '../broker-words.ts';
 import { writtenAtMs } from '../database-clock.ts';
-import { unmappedStatus } from '../history.ts';
+import type { MessageState } from '../event.ts';
+import { lastSnapshotBefore, rowBefore, unmappedStatus } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
@@ -94,6 +96,23 @@ function didWorkGoOn({ facts, history }: Pick<Case, 'facts' | 'history'>): boole
   );
   return new Set(late.map(({ writer }) => writer?.transactionId)).size > 1;
 }
+
+/** The queue has done with the message. */
+const DONE: readonly MessageState[] = ['ended', 'gone', 'dead'];
+
+/** Nobody was struck, because the job never came to the moment: it stands still, and may even be done with for the queue. */
+export const strikeNeverCame: Diagnose = ({ history, facts }) => {
+  const waited = history.of('note').some(({ code }) => code === 'moment-never-came');
+  if (!waited || facts.begun !== undefined || facts.terminal !== undefined) return undefined;
+  const row = rowBefore(facts.changes);
+  const snapshot = lastSnapshotBefore(facts.snapshots);
+  return {
+    strikeAt: facts.strikeAt,
+    status: row == null ? 'gone' : row.status,
+    progress: row?.progress ?? null,
+    ...(snapshot !== undefined && DONE.includes(snapshot.state) ? { broker: describeBroker(snapshot) } : {}),
+  };
+};
 
 export const anotherWorker: Diagnose = ({ found }) => (found('holder-not-struck') ? {} : undefined);
 
