@@ -13,7 +13,7 @@ import { effectsOf } from './effects.ts';
 import { changesOf, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
 import { findRedelivery } from './redelivery.ts';
 import type { RestartFacts } from './restart.ts';
-import { itemsBetween, kindOfWrite } from './take-over.ts';
+import { isClaimed, itemsBetween, kindOfWrite } from './take-over.ts';
 
 /** Of the time that a job takes without a restart, the old and the new worker together need this much at least. */
 const PLAUSIBLE_PART = 0.75;
@@ -158,10 +158,20 @@ function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, beg
     ...(idle === undefined ? [] : [{ sinceSeq: idle.seq, forMs: end.atMs - idle.atMs }]),
     // Of what is taken after the end the worker's clock is wrong.
     ...(takenForMs < 0 ? [] : [{ sinceSeq: (atTaking?.seq ?? -1) + 1, forMs: takenForMs }]),
+    ...betweenLooks(facts, end),
     ...(claim === undefined || claim.seq >= end.seq
       ? []
       : [{ sinceSeq: claim.seq, forMs: end.databaseAtMs - claim.databaseAtMs }]),
   ];
+}
+
+/** Under polling: a look saw it unclaimed, and the next one claimed and ended. */
+function betweenLooks({ changes }: RestartFacts, end: RowVersion): readonly Span[] {
+  const before = rowBefore(changes, end.seq);
+  const { gapMs, values } = end;
+  if (gapMs === undefined || before == null || values === null) return [];
+  const claimed = (values.attempts ?? 0) > (before.attempts ?? 0) || isClaimed(values.taskId, before.taskId);
+  return claimed ? [{ sinceSeq: end.seq, forMs: gapMs }] : [];
 }
 
 /**

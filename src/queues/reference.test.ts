@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { refersTo } from './reference.ts';
+import { isPart, refersTo } from './reference.ts';
 
 const UUID = '0b1f9c5e-6f0c-4f43-9d2a-2f6f0f4a7a10';
 
@@ -29,6 +29,18 @@ describe('refersTo', () => {
   it('looks for an unmistakable id alone where nothing is known of the message that was sent', () => {
     expect(refersTo({ anything: [UUID] }, UUID, undefined)).toBe(true);
     expect(refersTo({ jobId: 7 }, '7', undefined)).toBe(false);
+  });
+
+  it('tells a part of the job from the whole of it', () => {
+    const sent = { jobId: UUID, filePaths: ['a', 'b', 'c'] };
+    expect(isPart({ jobId: UUID, filePaths: ['b'] }, sent)).toBe(true);
+    expect(isPart({ jobId: UUID, filePaths: ['c', 'b'] }, sent)).toBe(true);
+    expect(isPart([[['b'], UUID], {}], [[['a', 'b'], UUID], {}])).toBe(true);
+    expect(isPart(sent, sent)).toBe(false);
+    expect(isPart({ jobId: UUID, filePaths: ['x'] }, sent)).toBe(false);
+    expect(isPart({ jobId: UUID, filePaths: [] }, sent)).toBe(false);
+    expect(isPart({ jobId: UUID }, sent)).toBe(false);
+    expect(isPart({ filePaths: ['a'] }, { filePaths: ['a'] })).toBe(false);
   });
 
   it('knows data that are no object', () => {

@@ -31,6 +31,32 @@ export function refersTo(data: unknown, job: string, payload: unknown): boolean 
   return otherShape && job.length >= UNMISTAKABLE_LENGTH && pathsTo(data, job).length > 0;
 }
 
+/**
+ * Whether data have some of the files where the message that was sent has all of them: a part that a bulk job fans out
+ * into, or what is left of it for the next step.
+ */
+export function isPart(data: unknown, payload: unknown): boolean {
+  return pathsToLists(payload).some((path) => {
+    const all = valueAt(payload, path) as readonly unknown[];
+    const some = valueAt(data, path);
+    return (
+      Array.isArray(some) &&
+      some.length > 0 &&
+      some.length < all.length &&
+      some.every((item) => all.includes(item))
+    );
+  });
+}
+
+function pathsToLists(value: unknown): readonly Path[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const inner = Object.entries(value).flatMap(([key, each]) =>
+    pathsToLists(each).map((path) => [key, ...path]),
+  );
+  const isList = Array.isArray(value) && value.length > 1 && value.every((item) => typeof item === 'string');
+  return isList ? [[], ...inner] : inner;
+}
+
 function pathsTo(value: unknown, job: string): readonly Path[] {
   if (isId(value, job)) return [[]];
   if (typeof value !== 'object' || value === null) return [];

@@ -316,6 +316,28 @@ describe('inconclusive', () => {
       expect(seen(again.completed(2))).toBe('inconclusive ended-too-soon');
     });
 
+    test('by polling: what one look saw unclaimed, and the next one claimed and ended', () => {
+      const looked = (gapMs: number): string => {
+        const run = aRun({ queue: 'none', source: 'poll' })
+          .job()
+          .submitted()
+          .picksUp(1)
+          .wait(300)
+          .progress(20);
+        const again = run.strike().gone().starts(2).ready(2).wait(900);
+        const { events } = again
+          .row({ status: 'completed', progress: 100, owner: null, attempts: 2 }, 2)
+          .end();
+        const end = events.findLast((event) => event.kind === 'row:version' && event.source === 'poll');
+        return judgedAs(
+          createHistory(events.map((event) => (event === end ? { ...end, gapMs } : event) as typeof event)),
+          'picked-up-again',
+        );
+      };
+      expect(looked(15)).toBe('inconclusive ended-too-soon');
+      expect(looked(400)).not.toContain('ended-too-soon');
+    });
+
     test('by when it was written: a busy harness reads several versions at once', () => {
       const read = (atMs: number) => {
         const { events } = slow().picksUp(2).completed(2).end();
