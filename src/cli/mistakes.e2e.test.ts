@@ -3,6 +3,7 @@ import { describe, expect, test as plainTest } from 'vitest';
 import { findFreePort } from '../embedded/free-port.ts';
 import { targetsOfOwnSystem, type OpenTarget } from '../testing/own-system-test.ts';
 import type { OwnTarget } from '../testing/own-system.ts';
+import { ownWorker } from '../testing/own-worker.ts';
 import { WorkFolder, type CliResult } from '../testing/run-cli.ts';
 import { startTestWorker } from '../testing/bullmq-worker.ts';
 
@@ -23,26 +24,17 @@ function message(exitCode: number, ...texts: readonly RegExp[]) {
   return { exitCode, stderr: expect.stringMatching(new RegExp(`^${wanted}${form}`)) as string, left: [] };
 }
 
+/** Ends its job in the table, and waits for what never comes. */
+const NEVER_RETURNS = `
+  await set('processing');
+  await set('completed');
+  await new Promise(() => undefined);
+`;
+
 /** A run that would be fine, but for what the test changes. */
 function verify(target: OwnTarget, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const worker = args.includes('--worker') ? [] : ['--worker', target.worker()];
   return target.folder.run(target.args('--auto-restart', ...worker, ...args), env);
-}
-
-/** A worker that ends its job in the table, and whose handler then waits for what never comes. */
-function neverReturns(queueName: string): string {
-  return `
-    import { Worker } from '${import.meta.resolve('bullmq')}';
-    import pg from '${import.meta.resolve('pg')}';
-    const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
-    const set = (status, id) => pool.query(
-      'update pybase.extraction_jobs set status = $1, started_at = coalesce(started_at, now()) where id = $2', [status, id]);
-    new Worker('${queueName}', async ({ data }) => {
-      await set('processing', data.jobId);
-      await set('completed', data.jobId);
-      await new Promise(() => undefined);
-    }, { connection: { url: process.env.REDIS_URL } });
-  `;
 }
 
 function changed(
@@ -180,9 +172,16 @@ describe.concurrent('the call', { timeout: 60_000 }, () => {
     { args: [...RUN, '--queue', 'kafka'], texts: [/--queue is "kafka"/, /bullmq/] },
     { args: [...RUN, '--config', 'nowhere.ts'], texts: [/nowhere\.ts/, /does not exist/] },
     { args: ['clenup'], texts: [/clenup/, /did you mean "cleanup"/] },
+    { args: ['report', 'nonexist'], texts: [/no run nonexist: looked in \S+\/\.verify-restart/] },
   ])('$args', async ({ args, texts }, { folder }) => {
     expect(await ending(folder, await folder.run(args))).toEqual(message(USAGE, ...texts));
     expect(await folder.events()).toEqual([]);
+  });
+
+  test('the help names the command that is meant where none is given', async ({ folder }) => {
+    const { exitCode, stdout } = await folder.run(['--help']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ +run \[options\] +the default: /m);
   });
 
   test('in CI nobody is asked', async ({ folder }) => {
@@ -286,9 +285,18 @@ describe.concurrent('the worker', { timeout: 60_000 }, () => {
     for (const { stderr } of results) expect(stderr).toMatch(/compare the worker's queue name/);
   });
 
+  test('refuses the first test job, and why', async ({ open }) => {
+    const target = await open('redis');
+    await target.folder.write('worker.mjs', ownWorker(target.queueName, "throw new Error('no such tenant')"));
+    const args = ['--processing-timeout', '2s', '--worker', 'exec node worker.mjs'];
+    expect(await ending(target, await verify(target, args))).toEqual(
+      message(ENVIRONMENT, /no worker changed the row .* in the queue it is dead \(no such tenant\)/),
+    );
+  });
+
   test('never lets go of the first test job, and so takes no other', async ({ open }) => {
     const target = await open('redis');
-    await target.folder.write('worker.mjs', neverReturns(target.queueName));
+    await target.folder.write('worker.mjs', ownWorker(target.queueName, NEVER_RETURNS));
     const args = ['--processing-timeout', '3s', '--worker', 'exec node worker.mjs'];
     expect(await ending(target, await verify(target, args))).toEqual(
       message(ENVIRONMENT, /did not reach PROCESSING within 3 s/, /let the handler return/),

@@ -3,6 +3,7 @@ import { describe, expect, test as plainTest } from 'vitest';
 import type { EventOf } from '../core/event.ts';
 import { targetsOfOwnSystem, type OpenTarget } from '../testing/own-system-test.ts';
 import type { OwnTarget } from '../testing/own-system.ts';
+import { ownWorker } from '../testing/own-worker.ts';
 import { jsonReport, notPassed } from '../testing/run-cli.ts';
 
 const test = plainTest.extend<{ open: OpenTarget }>({ open: targetsOfOwnSystem() });
@@ -24,6 +25,14 @@ async function verify(
 /** Without an effects query, and with nothing that is retried. */
 const SKIPPED = { 'backoff-honoured': 'skipped', 'effects-exactly-once': 'skipped' };
 const PASSED = { exitCode: 0, notPassed: SKIPPED };
+
+/** Half a second a file; what is handed to it again is marked as completed, whatever was done. */
+const MARKS_WHAT_IT_IS_HANDED_AGAIN = `
+  if ((await state()) === 'processing') return set('completed');
+  await set('processing');
+  for (const _ of files) await pause(500);
+  await set('completed');
+`;
 
 /** The command lines of the processes that got the signal; the first is the worker's own. */
 async function struck(target: OwnTarget): Promise<readonly string[]> {
@@ -47,6 +56,21 @@ async function atStrike(target: OwnTarget) {
     row: row?.kind === 'row:version' ? row.values : null,
     message: message?.kind === 'broker:snapshot' ? message.state : null,
   };
+}
+
+/** A worker that does no work. @param shown the status that it writes before it returns; `null`: none */
+function acknowledgesAtOnce(queueName: string, shown: string | null): string {
+  return `
+import { Worker } from ${JSON.stringify(import.meta.resolve('bullmq'))};
+import pg from ${JSON.stringify(import.meta.resolve('pg'))};
+const database = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+const shown = ${JSON.stringify(shown)};
+new Worker(${JSON.stringify(queueName)}, async ({ data }) => {
+  if (shown !== null) {
+    await database.query('update pybase.extraction_jobs set status = $2 where id = $1', [data.jobId, shown]);
+  }
+}, { connection: { url: process.env.REDIS_URL } });
+`;
 }
 
 describe.concurrent('on servers of its own', { timeout: 60_000 }, () => {
@@ -112,6 +136,23 @@ describe.concurrent('on servers of its own', { timeout: 60_000 }, () => {
     expect(await target.left()).toEqual([]);
   });
 
+  test.for([
+    { shown: 'processing', exitCode: 4, said: /strike-never-came/ },
+    { shown: null, exitCode: 3, said: /the worker has done with the message, and left no trace in the row/ },
+  ])(
+    'a job that is acknowledged without work, its row $shown: that is the cause',
+    async ({ shown, exitCode, said }, { open }) => {
+      const target = await open('redis');
+      await target.folder.write('acknowledges.mjs', acknowledgesAtOnce(target.queueName, shown));
+      const times = ['--terminal-timeout', '3s', '--processing-timeout', '3s', '--no-witnesses'];
+      const args = target.args('--auto-restart', '--worker', 'node acknowledges.mjs', ...times);
+      const result = await target.folder.run(args);
+      expect(result.exitCode).toBe(exitCode);
+      expect(result.stdout + result.stderr).toMatch(said);
+      expect(await target.left()).toEqual([]);
+    },
+  );
+
   test('where the row is polled it passes, and leaves the schema alone', async ({ open }) => {
     const target = await open('postgres');
     expect(await verify(target, target.worker(), ['--observe', 'poll'])).toMatchObject({ exitCode: 0 });
@@ -152,6 +193,24 @@ describe.concurrent('on servers of its own', { timeout: 60_000 }, () => {
       expect(await target.left()).toEqual([]);
     },
   );
+
+  test('where nothing shows how far a job has come, the time that it takes without a restart tells', async ({
+    open,
+  }) => {
+    const target = await open('redis');
+    await target.folder.write('worker.mjs', ownWorker(target.queueName, MARKS_WHAT_IT_IS_HANDED_AGAIN));
+    await target.folder.write(
+      'verify-restart.config.json',
+      JSON.stringify({ jobs: { columns: { progress: null } } }),
+    );
+    const args = ['--strike-at', '1s', '--scenario', 'crash'];
+    expect(await verify(target, 'exec node worker.mjs', args)).toMatchObject({
+      exitCode: 4,
+      notPassed: { 'picked-up-again': 'inconclusive' },
+    });
+    const events = await target.folder.events();
+    expect(events.some((event) => event.kind === 'job:created' && event.role === 'control')).toBe(true);
+  });
 
   test('two runs at once in one database and broker do not disturb each other', async ({ open }) => {
     const target = await open('postgres');

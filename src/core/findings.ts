@@ -57,6 +57,7 @@ export interface FindingArguments {
   'ended-unworked': { state: JobState; incarnation: number | null };
   'ended-without-work-shown': { state: JobState; incarnation: number | null };
   /** Items were claimed in less time than one of them takes. */
+  'ended-sooner-than-control': { bothMs: number; controlMs: number };
   'ended-too-soon': { state: JobState; incarnation: number | null };
   'written-undelivered': { writes: number };
   'only-touched': { incarnation: number };

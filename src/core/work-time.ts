@@ -4,22 +4,24 @@
  * A handler that is handed the job again, finds it in processing and marks it completed writes what an honest one
  * writes. What tells them apart without a look at the effects is time: how long an item takes is known from the worker
  * that was struck, else from the witness that had ended before. Several items in half of the time of one is no work,
- * also of a worker that does them side by side. What is completed claims every item, whatever its progress says.
+ * also of a worker that does them side by side. What is completed claims every item, whatever its progress says. Where
+ * no progress tells how far the struck worker had come, the control does: the same job without a restart.
  */
-import { databaseClock } from './database-clock.ts';
+import { writtenAtMs } from './database-clock.ts';
 import { isDeliveredSince } from './deliveries.ts';
 import { effectsOf } from './effects.ts';
 import { changesOf, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
 import { findRedelivery } from './redelivery.ts';
 import type { RestartFacts } from './restart.ts';
-import { itemsBetween, kindOfWrite } from './take-over.ts';
+import { isClaimed, itemsBetween, kindOfWrite } from './take-over.ts';
 
-/** The end claims items that nobody had the time to do, and no effects were counted that would settle it. */
+/** Of the time that a job takes without a restart, the old and the new worker together need this much at least. */
+const PLAUSIBLE_PART = 0.75;
+
+/** The end claims several items in less time than one of them takes, and no effects were counted that would settle it. */
 export function isEndTooSoon(history: History, facts: RestartFacts): boolean {
   const { end, begun } = facts;
-  if (end?.values?.state !== 'completed' || begun === undefined) return false;
-  const effects = effectsOf(history, facts.job);
-  if (effects !== undefined && !effects.unknown) return false;
+  if (end === undefined || begun === undefined || !restsOnTime(history, facts)) return false;
   const spans = spansOfWork(history, facts, end, begun);
   const ownMs = itemTimeMs(facts, begun.seq);
   if (ownMs !== undefined) {
@@ -30,11 +32,52 @@ export function isEndTooSoon(history: History, facts: RestartFacts): boolean {
     );
   }
   // How many items the struck worker had done is not known: none, where it had no time for any.
-  const itemMs = itemTimeOfWitness(history, begun.seq);
+  const itemMs = timeInWork(history, 'witness-ended', begun.seq);
   if (itemMs === undefined || facts.items < 2) return false;
-  const strucksMs = workOfStruckMs(facts, end, begun);
+  const strucksMs = workOfStruckMs(history, facts, end, begun);
   if (strucksMs === undefined || strucksMs >= itemMs / 2) return false;
   return isByStruck(facts, end) || spans.some(({ forMs }) => forMs < itemMs / 2);
+}
+
+/** The old and the new worker together had too little time for what the same job takes without a restart. */
+export function soonerThanControl(
+  history: History,
+  facts: RestartFacts,
+): { readonly bothMs: number; readonly controlMs: number } | undefined {
+  if (!isTimeInDoubt(history, facts)) return undefined;
+  const bothMs = workOfBothMs(history, facts);
+  const controlMs = timeInWork(history, 'control');
+  if (bothMs === undefined || controlMs === undefined) return undefined;
+  return bothMs < controlMs * PLAUSIBLE_PART ? { bothMs, controlMs } : undefined;
+}
+
+/**
+ * Nothing but time tells whether the rest was done, and by the witness it was little of it: how long the same job takes
+ * without a restart would settle it. (It may take less than its items one after the other.)
+ */
+export function isTimeInDoubt(history: History, facts: RestartFacts): boolean {
+  const { end, begun } = facts;
+  if (end === undefined || begun === undefined || !restsOnTime(history, facts)) return false;
+  if (itemTimeMs(facts, begun.seq) !== undefined) return false;
+  const itemMs = timeInWork(history, 'witness-ended', begun.seq);
+  const bothMs = workOfBothMs(history, facts);
+  return itemMs !== undefined && bothMs !== undefined && bothMs < itemMs * facts.items * PLAUSIBLE_PART;
+}
+
+/** It is completed, and its effects are not known. */
+function restsOnTime(history: History, facts: RestartFacts): boolean {
+  const effects = effectsOf(history, facts.job);
+  return facts.end?.values?.state === 'completed' && (effects === undefined || effects.unknown);
+}
+
+/** What the struck worker and the new one had for the job at most, where the new one ended it. */
+function workOfBothMs(history: History, facts: RestartFacts): number | undefined {
+  const { end, begun } = facts;
+  if (end === undefined || begun === undefined || isByStruck(facts, end)) return undefined;
+  const strucksMs = workOfStruckMs(history, facts, end, begun);
+  const spans = spansOfWork(history, facts, end, begun);
+  if (strucksMs === undefined || spans.length === 0) return undefined;
+  return strucksMs + Math.min(...spans.map(({ forMs }) => forMs));
 }
 
 /** The shortest time per item between two writes of progress before the restart. */
@@ -46,18 +89,24 @@ function itemTimeMs(facts: RestartFacts, begunSeq: number): number | undefined {
     const done = previous === undefined ? 0 : itemsBetween(previous.values, version.values, facts.items);
     if (previous !== undefined && done <= 0) continue;
     if (previous !== undefined) {
-      shortestMs = Math.min(shortestMs ?? Number.POSITIVE_INFINITY, (version.atMs - previous.atMs) / done);
+      // By the server's time of both: what a busy harness reads late it reads in bunches.
+      const forMs = version.databaseAtMs - previous.databaseAtMs;
+      shortestMs = Math.min(shortestMs ?? Number.POSITIVE_INFINITY, forMs / done);
     }
     previous = version;
   }
   return shortestMs;
 }
 
-/** How long the witness of one file was in work before the restart. */
-function itemTimeOfWitness(history: History, begunSeq: number): number | undefined {
-  const job = jobInRole(history, 'witness-ended');
+/** How long a job beside the subject was in work: the witness of one file, or all files without a restart. */
+function timeInWork(
+  history: History,
+  role: 'witness-ended' | 'control',
+  untilSeq = Number.POSITIVE_INFINITY,
+): number | undefined {
+  const job = jobInRole(history, role);
   if (job === undefined) return undefined;
-  const changes = changesOf(history, job).filter(({ seq }) => seq < begunSeq);
+  const changes = changesOf(history, job).filter(({ seq }) => seq < untilSeq);
   const taken = changes.find(({ values }) => values?.state === 'processing');
   const end = changes.find(({ values }) => values?.state === 'completed');
   return taken === undefined || end === undefined ? undefined : end.databaseAtMs - taken.databaseAtMs;
@@ -68,11 +117,16 @@ function isByStruck(facts: RestartFacts, version: RowVersion): boolean {
 }
 
 /** For how long the struck worker had the job: until the fault, a polite one's until it had gone or ended the job. */
-function workOfStruckMs(facts: RestartFacts, end: RowVersion, begun: Moment): number | undefined {
+function workOfStruckMs(
+  history: History,
+  facts: RestartFacts,
+  end: RowVersion,
+  begun: Moment,
+): number | undefined {
   const taken = facts.changes.find(({ values }) => values?.state === 'processing');
   if (taken === undefined || taken.seq > begun.seq) return undefined;
   if (isByStruck(facts, end)) return end.databaseAtMs - taken.databaseAtMs;
-  return ((facts.polite ? facts.gone : undefined) ?? begun).atMs - taken.atMs;
+  return ((facts.polite ? facts.gone : undefined) ?? begun).atMs - writtenAtMs(history, taken);
 }
 
 type Moment = NonNullable<RestartFacts['begun']>;
@@ -97,29 +151,36 @@ function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, beg
     (snapshot) =>
       heldByStruck !== undefined &&
       snapshot.seq < end.seq &&
-      isDeliveredSince(heldByStruck, snapshot) === false,
+      (snapshot.state === 'waiting' || isDeliveredSince(heldByStruck, snapshot) === false),
   );
-  const claim = takeOver !== undefined && isClaim(facts, takeOver.version) ? takeOver.version : undefined;
+  const claim = takeOver !== undefined && isBeginning(facts, takeOver.version) ? takeOver.version : undefined;
   return [
     ...(idle === undefined ? [] : [{ sinceSeq: idle.seq, forMs: end.atMs - idle.atMs }]),
     // Of what is taken after the end the worker's clock is wrong.
     ...(takenForMs < 0 ? [] : [{ sinceSeq: (atTaking?.seq ?? -1) + 1, forMs: takenForMs }]),
+    ...betweenLooks(facts, end),
     ...(claim === undefined || claim.seq >= end.seq
       ? []
       : [{ sinceSeq: claim.seq, forMs: end.databaseAtMs - claim.databaseAtMs }]),
   ];
 }
 
-/** As `atMs` of the run: by the server's time of the write, where the clocks were compared. */
-function writtenAtMs(history: History, { atMs, databaseAtMs }: RowVersion): number {
-  return Math.min(atMs, databaseClock(history)?.toRunMs(databaseAtMs) ?? atMs);
+/** Under polling: a look saw it unclaimed, and the next one claimed and ended. */
+function betweenLooks({ changes }: RestartFacts, end: RowVersion): readonly Span[] {
+  const before = rowBefore(changes, end.seq);
+  const { gapMs, values } = end;
+  if (gapMs === undefined || before == null || values === null) return [];
+  const claimed = (values.attempts ?? 0) > (before.attempts ?? 0) || isClaimed(values.taskId, before.taskId);
+  return claimed ? [{ sinceSeq: end.seq, forMs: gapMs }] : [];
 }
 
-/** Taken up, and nothing done yet: the work comes after it. */
-function isClaim({ changes }: RestartFacts, version: RowVersion): boolean {
+/**
+ * Taken up, and nothing done yet: the work comes after it. Where the broker counts no deliveries, a first write that
+ * changes nothing may be all that there is of a pick-up.
+ */
+function isBeginning({ changes, heldByStruck }: RestartFacts, version: RowVersion): boolean {
   const before = rowBefore(changes, version.seq);
   const advanced = (version.values?.progress ?? 0) > (before?.progress ?? 0);
-  return (
-    version.values?.state === 'processing' && !advanced && kindOfWrite(version.values, before) === 'work'
-  );
+  if (version.values?.state !== 'processing' || advanced) return false;
+  return kindOfWrite(version.values, before) === 'work' || heldByStruck?.deliveries == null;
 }

@@ -281,12 +281,76 @@ describe('inconclusive', () => {
         expect(seen(old(300))).toBe('skipped drained-so-not-exercised');
       });
 
-      test('not where the old worker had the time to do some, nor with one file', () => {
+      test('not where the old worker had the time to do some, unless the control shows that it was not enough', () => {
+        const run = (): RunBuilder => {
+          const early = aRun()
+            .job('witness-ended')
+            .picksUp(1)
+            .wait(300)
+            .completed()
+            .job()
+            .without('progress');
+          return ends(
+            early.submitted().picksUp(1).wait(200).strike().gone().starts(2).ready(2).picksUp(2).wait(50),
+          );
+        };
+        const control = (ms: number): RunBuilder =>
+          run().job('control').submitted().picksUp(2).wait(ms).completed(2);
+        expect(seen(run())).toBe('passed picked-up-by-write');
+        expect(seen(control(300))).toBe('passed picked-up-by-write');
+        expect(seen(control(1_500))).toBe('inconclusive ended-sooner-than-control');
+        expect(diagnosedAs(control(1_500).end())).toContain('effects-unknown');
+      });
+
+      test('nor with one file', () => {
         const run = aRun().job('witness-ended').picksUp(1).wait(300).completed().job().without('progress');
         run.submitted().picksUp(1).wait(200).strike().gone().starts(2).ready(2).picksUp(2);
         expect(seen(ends(run))).toBe('passed picked-up-by-write');
         expect(seen(early({ files: 1 }).picksUp(2).completed(2))).toBe('passed picked-up-by-write');
       });
+    });
+
+    test('of a broker that counts nothing: from a first write that changes nothing', () => {
+      const celery = aRun({ queue: 'celery' }).job().submitted().picksUp(1).wait(300).progress(20);
+      const again = celery.strike().gone().starts(2).ready(2).delivered(2).row({}, 2);
+      expect(seen(again.completed(2))).toBe('inconclusive ended-too-soon');
+    });
+
+    test('by polling: what one look saw unclaimed, and the next one claimed and ended', () => {
+      const looked = (gapMs: number): string => {
+        const run = aRun({ queue: 'none', source: 'poll' })
+          .job()
+          .submitted()
+          .picksUp(1)
+          .wait(300)
+          .progress(20);
+        const again = run.strike().gone().starts(2).ready(2).wait(900);
+        const { events } = again
+          .row({ status: 'completed', progress: 100, owner: null, attempts: 2 }, 2)
+          .end();
+        const end = events.findLast((event) => event.kind === 'row:version' && event.source === 'poll');
+        return judgedAs(
+          createHistory(events.map((event) => (event === end ? { ...end, gapMs } : event) as typeof event)),
+          'picked-up-again',
+        );
+      };
+      expect(looked(15)).toBe('inconclusive ended-too-soon');
+      expect(looked(400)).not.toContain('ended-too-soon');
+    });
+
+    test('by when it was written: a busy harness reads several versions at once', () => {
+      const read = (atMs: number) => {
+        const { events } = slow().picksUp(2).completed(2).end();
+        return createHistory(
+          events.map((event) =>
+            event.kind === 'row:version' &&
+            event.seq < events.findIndex(({ kind }) => kind === 'fault:injected')
+              ? { ...event, atMs }
+              : event,
+          ),
+        );
+      };
+      expect(judgedAs(read(1_000), 'picked-up-again')).toBe('inconclusive ended-too-soon');
     });
 
     test('not where the effects were counted', () => {

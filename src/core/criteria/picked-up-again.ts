@@ -19,7 +19,7 @@ import { dueAfterEnd, findRedelivery } from '../redelivery.ts';
 import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
 import { isSeenItself, kindOfVersion, type WriteKind } from '../take-over.ts';
 import type { Judgement } from '../verdict.ts';
-import { isEndTooSoon } from '../work-time.ts';
+import { isEndTooSoon, soonerThanControl } from '../work-time.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const pickedUpAgain: Criterion = {
@@ -36,6 +36,8 @@ export const pickedUpAgain: Criterion = {
         finding('ended-too-soon', { state: facts.end.values.state, incarnation }),
       );
     }
+    const sooner = soonerThanControl(history, facts);
+    if (sooner !== undefined) return judgement('inconclusive', finding('ended-sooner-than-control', sooner));
     if (takeOver !== undefined) {
       const { version, attribution } = takeOver;
       const afterMs = Math.max(0, version.atMs - struckAtMs);

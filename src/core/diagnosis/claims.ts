@@ -13,6 +13,7 @@ import {
   rowBefore,
   snapshotsOf,
   type History,
+  type BrokerSnapshot,
   type RowVersion,
 } from '../history.ts';
 import { findStallOfTheLiving } from '../redelivery.ts';
@@ -41,9 +42,21 @@ export function changesIn(history: History, role: JobRole): readonly RowVersion[
   return jobsIn(history, role).flatMap((job) => changesOf(history, job));
 }
 
+/** What the broker told of the job that waited behind. */
+function looksAtWaiting({ history }: Case): readonly BrokerSnapshot[] {
+  return jobsIn(history, 'witness-waiting').flatMap((job) => snapshotsOf(history, job));
+}
+
 /** The queue hands nothing out, whoever listens. */
-export function isPaused({ facts }: Case): boolean {
-  return lastSnapshotBefore(facts.snapshots)?.facts?.['paused'] === true;
+export function isPaused(subject: Case): boolean {
+  const looks = [subject.facts.snapshots.at(-1), looksAtWaiting(subject).at(-1)];
+  return looks.some((look) => look?.facts?.['paused'] === true);
+}
+
+/** The job that waited behind is gone from the queue, and nobody has begun with it. */
+export function isWaitingRemoved(subject: Case): boolean {
+  const row = changesIn(subject.history, 'witness-waiting').at(-1)?.values;
+  return row?.state === 'pending' && looksAtWaiting(subject).at(-1)?.state === 'gone';
 }
 
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
@@ -54,6 +67,8 @@ export const staleLock: Diagnose = (subject) => {
   if (successorDied !== undefined || isPaused(subject)) return undefined;
   // A broker that had done with the job before the strike may have done with the one behind as well.
   if (brokerBefore?.state === 'ended' || brokerBefore?.state === 'gone') return undefined;
+  // What is not in the queue any more cannot be taken by anybody.
+  if (isWaitingRemoved(subject)) return undefined;
   const waiting = changesIn(subject.history, 'witness-waiting');
   const now = waiting.at(-1)?.values;
   const untouched = !waiting.some((version) => isAfter(version, gone));
@@ -71,9 +86,12 @@ export const loadedAtBootOnly: Diagnose = (subject) => {
 /** What names the claim named the worker for other jobs too, and the new worker goes by another name. */
 export const claimTiedToName: Diagnose = (subject) => {
   const { before, struck, attribute, end } = subject.facts;
-  if (!isUntouched(subject) || end !== undefined) return undefined;
+  if (!isUntouched(subject) || end !== undefined || rowBefore(subject.facts.versions) === null)
+    return undefined;
+  if (loadedAtBootOnly(subject) !== undefined || graceShorterThanDrain(subject) !== undefined)
+    return undefined;
   const name = claimIn(before);
-  if (name === null || isTokenOfBullmq(subject, name)) return undefined;
+  if (name === null || isTokenOfBullmq(subject, name) || isNamedAnew(subject, name)) return undefined;
   const { history } = subject;
   const others = [...changesIn(history, 'witness-ended'), ...changesIn(history, 'witness-waiting')];
   const usedTwice = others.some(({ values }) => claimIn(values) === name);
@@ -89,6 +107,14 @@ function isTokenOfBullmq({ history, facts }: Case, claim: string): boolean {
   const bullmq = first(history, 'run:started')?.target.queue === 'bullmq';
   // While a lock stands its holder goes by the token; afterwards by the name of the worker.
   return bullmq && facts.snapshots.some(({ owner, lockUntilMs }) => owner === claim && lockUntilMs !== null);
+}
+
+/** With its pid or a token in its name every life of a worker has a name of its own: no recovery by name is to be expected. */
+function isNamedAnew({ history, facts }: Case, name: string): boolean {
+  if (/[0-9a-f]{8}-?[0-9a-f]{4}/i.test(name)) return true;
+  const trees = history.of('worker:processes').filter(({ incarnation }) => incarnation === facts.struck);
+  const pids = trees.flatMap(({ processes }) => processes.map(({ pid }) => String(pid)));
+  return (name.match(/\d+/g) ?? []).some((number) => pids.includes(number));
 }
 
 /** It failed once, was to be retried, and with the worker the retry was gone. */
@@ -118,8 +144,7 @@ export const lostInShutdownWindow: Diagnose = (subject) => {
   if (last?.values?.state === 'processing') {
     return attribute(last)?.incarnation === struck ? { incarnation: struck } : undefined;
   }
-  const looks = jobsIn(history, 'witness-waiting').flatMap((job) => snapshotsOf(history, job));
-  const after = firstSnapshotAfter(looks, gone.seq);
+  const after = firstSnapshotAfter(looksAtWaiting(subject), gone.seq);
   return after?.state === 'ended' || after?.state === 'gone' ? { incarnation: struck } : undefined;
 };
 
@@ -144,8 +169,9 @@ export const completedOnShutdown: Diagnose = (subject) => {
     : undefined;
 };
 
+/** What clients say of a connection that was closed under them. "Shutdown" alone is what a handler says that gives up. */
 const CLOSED =
-  /\b(?:closed|destroyed|terminated|not (?:open|queryable))\b|after calling end|shut(?:ting)?[ -]?down|ECONNRESET/i;
+  /\b(?:closed|destroyed|terminated|not (?:open|queryable))\b|after calling end|cannot schedule new futures|(?:pool|client|connection|database|server|system)\b.*\bshut(?:ting)?[ -]?down|ECONNRESET/i;
 
 /**
  * The old worker failed its job after the signal, for want of something that it had closed itself: the row says so, or

@@ -16,6 +16,7 @@ import {
   errorSwallowed,
   lostInShutdownWindow,
   resumedPastWork,
+  isPaused,
 } from './claims.ts';
 import { groupWaitsForTheDead } from './celery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
@@ -103,7 +104,23 @@ export const reranFinishedJob: Diagnose = (subject) => {
   return { state: left.state, incarnation: left.leftBy };
 };
 
+/**
+ * From one word for an end to another word for the same end: the first may be a step on the way, which the mapping takes
+ * for the end.
+ */
+export const stepMappedAsEnd: Diagnose = (subject) => {
+  const { terminal, changes, artefacts } = subject.facts;
+  if (terminal?.values == null || !subject.found('changed-after-end')) return undefined;
+  const { state, status } = terminal.values;
+  const next = changes.find(
+    (version) =>
+      isAfter(version, terminal) && !artefacts.has(version.seq) && version.values?.status !== status,
+  )?.values;
+  return next?.state === state ? { state, first: status, second: next.status } : undefined;
+};
+
 export const wroteAfterEnd: Diagnose = (subject) => {
+  if (stepMappedAsEnd(subject) !== undefined) return undefined;
   if (endThatWasLeft(subject)?.byLateWrite === false) return undefined;
   // Of two that work at once one ends it later than the other.
   if (subject.found('older-wrote-after-newer')) return undefined;
@@ -182,7 +199,7 @@ export const slotLeftBehind: Diagnose = (subject) => {
   if (refused !== undefined) return { status: refused, refused: 1 };
   const stuck = valuesOf(subject, 'waiting-witness-stuck');
   if (stuck === undefined || subject.facts.successorDied !== undefined) return undefined;
-  if (lostInShutdownWindow(subject) !== undefined) return undefined;
+  if (lostInShutdownWindow(subject) !== undefined || isPaused(subject)) return undefined;
   const row = subject.facts.versions.at(-1)?.values;
   // Where the subject itself is stuck too, what keeps it is the cause of both.
   return row != null && isTerminal(row.state) ? { status: stuck.status } : undefined;

@@ -71,7 +71,8 @@ describe('an old worker that failed its job on its way out', () => {
     'ECONNRESET',
     'cannot schedule new futures after shutdown',
     'the server is shutting down',
-    'shut down in the meantime',
+    'connection shutdown',
+    'the database system is shut down',
   ])('for want of what it had closed: %s', (error) => {
     const history = failed(error).end();
     expect(diagnosedAs(history)).toEqual(['closed-before-drained']);
