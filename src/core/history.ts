@@ -58,6 +58,19 @@ export function jobInRole(history: History, role: JobRole): string | undefined {
  * wrote one after the other, the last. (A row that is deleted and inserted again by one transaction was never away.)
  */
 export function versionsOf(history: History, job: string): readonly RowVersion[] {
+  const known = VERSIONS.get(history) ?? new Map<string, readonly RowVersion[]>();
+  VERSIONS.set(history, known);
+  const before = known.get(job);
+  if (before !== undefined) return before;
+  const versions = readVersions(history, job);
+  known.set(job, versions);
+  return versions;
+}
+
+/** A history never changes, and every criterion asks for the same jobs. */
+const VERSIONS = new WeakMap<History, Map<string, readonly RowVersion[]>>();
+
+function readVersions(history: History, job: string): readonly RowVersion[] {
   const versions = history.of('row:version').filter((version) => version.job === job);
   const visible = versions.filter((version, index) => {
     const transaction = version.writer?.transactionId;

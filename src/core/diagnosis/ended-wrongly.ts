@@ -197,6 +197,7 @@ export const slotLeftBehind: Diagnose = (subject) => {
   if (refused !== undefined) return { status: refused, refused: 1 };
   const stuck = valuesOf(subject, 'waiting-witness-stuck');
   if (stuck === undefined || subject.facts.successorDied !== undefined) return undefined;
+  if (!subject.has('witnesses-unharmed', 'failed')) return undefined;
   if (lostInShutdownWindow(subject) !== undefined || isPaused(subject)) return undefined;
   const row = subject.facts.versions.at(-1)?.values;
   // Where the subject itself is stuck too, what keeps it is the cause of both.

@@ -17,6 +17,7 @@ import {
 } from './celery.ts';
 import { closedBeforeDrained, isPaused, isWaitingRemoved, loadedAtBootOnly, takenAndLeft } from './claims.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
+import { valuesOf } from './ended-wrongly.ts';
 
 /** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
 function isLost({ facts, has, found }: Case): boolean {
@@ -136,12 +137,20 @@ export const neverReclaimed: Diagnose = (subject) => {
   return held || untold ? { owner: after?.owner ?? null, broker: describeBroker(after) } : undefined;
 };
 
+/** How long the end of the job was waited for. */
+function timeoutOf({ history }: Case): number {
+  return last(history, 'timeout:raised')?.toMs ?? first(history, 'run:started')?.terminalTimeoutMs ?? 0;
+}
+
 export const notYetDue: Diagnose = (subject) => {
+  const neighbours = valuesOf(subject, 'not-due-yet');
+  if (subject.has('witnesses-unharmed', 'inconclusive') && neighbours !== undefined && !isLost(subject)) {
+    return { due: neighbours.due, timeoutMs: timeoutOf(subject), neighbour: 1 };
+  }
   if (!isLost(subject) || subject.facts.end !== undefined) return undefined;
   const due = dueAfterEnd(subject.history, subject.facts);
   if (due === undefined) return undefined;
-  const raised = last(subject.history, 'timeout:raised')?.toMs;
-  const timeoutMs = raised ?? first(subject.history, 'run:started')?.terminalTimeoutMs ?? 0;
+  const timeoutMs = timeoutOf(subject);
   const after = now(subject);
   return { due, timeoutMs, ...(after === undefined ? {} : visibilityValues(subject.history, after)) };
 };
