@@ -143,7 +143,7 @@ interface Span {
  */
 function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, begun: Moment): readonly Span[] {
   if (isByStruck(facts, end)) return [{ sinceSeq: begun.seq, forMs: end.atMs - begun.atMs }];
-  const { heldByStruck, takeOver } = facts;
+  const { heldByStruck } = facts;
   const takenAtMs = findRedelivery(facts)?.facts?.['takenAtMs'];
   const takenForMs = typeof takenAtMs === 'number' ? writtenAtMs(history, end) - takenAtMs : -1;
   const atTaking = facts.changes.findLast(({ seq, atMs }) => seq < end.seq && atMs <= Number(takenAtMs));
@@ -153,7 +153,7 @@ function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, beg
       snapshot.seq < end.seq &&
       (snapshot.state === 'waiting' || isDeliveredSince(heldByStruck, snapshot) === false),
   );
-  const claim = takeOver !== undefined && isBeginning(facts, takeOver.version) ? takeOver.version : undefined;
+  const claim = beginningOf(facts, end);
   return [
     ...(idle === undefined ? [] : [{ sinceSeq: idle.seq, forMs: end.atMs - idle.atMs }]),
     // Of what is taken after the end the worker's clock is wrong.
@@ -178,9 +178,17 @@ function betweenLooks({ changes }: RestartFacts, end: RowVersion): readonly Span
  * Taken up, and nothing done yet: the work comes after it. Where the broker counts no deliveries, a first write that
  * changes nothing may be all that there is of a pick-up.
  */
-function isBeginning({ changes, heldByStruck }: RestartFacts, version: RowVersion): boolean {
-  const before = rowBefore(changes, version.seq);
-  const advanced = (version.values?.progress ?? 0) > (before?.progress ?? 0);
-  if (version.values?.state !== 'processing' || advanced) return false;
-  return kindOfWrite(version.values, before) === 'work' || heldByStruck?.deliveries == null;
+function beginningOf(facts: RestartFacts, end: RowVersion): RowVersion | undefined {
+  const { takeOver, heldByStruck, changes, gone, attribute } = facts;
+  const isUnworked = (version: RowVersion): boolean =>
+    version.values?.state === 'processing' &&
+    (version.values.progress ?? 0) <= (rowBefore(changes, version.seq)?.progress ?? 0);
+  const claim = takeOver?.version;
+  if (claim !== undefined && isUnworked(claim)) {
+    if (kindOfWrite(claim.values, rowBefore(changes, claim.seq)) === 'work') return claim;
+  }
+  if (heldByStruck?.deliveries != null || gone === undefined) return undefined;
+  const by = attribute(end)?.incarnation;
+  const first = changes.find((version) => version.seq > gone.seq && attribute(version)?.incarnation === by);
+  return by !== undefined && first !== undefined && isUnworked(first) ? first : undefined;
 }

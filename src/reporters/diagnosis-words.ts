@@ -198,8 +198,8 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     ],
     fix: "write the end to the row when the broker gives up (BullMQ: the worker's 'failed' event), and allow more stalls (maxStalledCount)",
   }),
-  'not-yet-due': ({ due, timeoutMs, visibilityMs, dueAt, told }) => ({
-    title: 'the job is not due yet',
+  'not-yet-due': ({ due, timeoutMs, visibilityMs, dueAt, told, neighbour }) => ({
+    title: neighbour === 1 ? 'the job that waited behind is not due yet' : 'the job is not due yet',
     evidence: [
       `the broker will hand it out ${due}; the run waited ${describeDuration(Number(timeoutMs))}`,
       ...(visibilityMs === undefined

@@ -311,9 +311,14 @@ describe('inconclusive', () => {
     });
 
     test('of a broker that counts nothing: from a first write that changes nothing', () => {
-      const celery = aRun({ queue: 'celery' }).job().submitted().picksUp(1).wait(300).progress(20);
-      const again = celery.strike().gone().starts(2).ready(2).delivered(2).row({}, 2);
-      expect(seen(again.completed(2))).toBe('inconclusive ended-too-soon');
+      const celery = (): RunBuilder =>
+        aRun({ queue: 'celery' }).job().submitted().picksUp(1).wait(300).progress(20);
+      const again = (): RunBuilder => celery().strike().gone().starts(2).ready(2).delivered(2).row({}, 2);
+      expect(seen(again().completed(2))).toBe('inconclusive ended-too-soon');
+      expect(seen(again().broker({ state: 'active' }).looks().completed(2))).toBe(
+        'inconclusive ended-too-soon',
+      );
+      expect(seen(again().wait(900).completed(2))).toMatch(/^passed/);
     });
 
     test('by polling: what one look saw unclaimed, and the next one claimed and ended', () => {

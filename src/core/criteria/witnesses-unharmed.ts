@@ -6,10 +6,20 @@
  * What would fool it: looking at the subject alone, which may be perfect while its neighbours are not; and taking a
  * neighbour for stuck that nobody waited for: it has as long as the subject has, after a restart that was seen.
  */
+import { describeDue } from '../broker-words.ts';
+import { isDeliveredSince } from '../deliveries.ts';
 import { isTerminal } from '../event.ts';
 import { effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
-import { changesOf, jobInRole, rowBefore, unmappedStatus, type History } from '../history.ts';
+import {
+  changesOf,
+  firstSnapshotAfter,
+  jobInRole,
+  rowBefore,
+  snapshotsOf,
+  unmappedStatus,
+  type History,
+} from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
@@ -35,7 +45,9 @@ export const witnessesUnharmed: Criterion = {
         return judgement('inconclusive', finding('status-not-mapped', { status }));
       }
       const stuck = finding('waiting-witness-stuck', { status });
-      const due = facts.terminal === undefined ? dueAfterEnd(history, facts) : undefined;
+      const due =
+        (facts.terminal === undefined ? dueAfterEnd(history, facts) : undefined) ??
+        (waiting === undefined ? undefined : dueOfWaiting(history, waiting, facts));
       // What keeps the subject from being due yet keeps the one behind it too.
       if (due !== undefined) return judgement('inconclusive', stuck, finding('not-due-yet', { due }));
       return wasAwaited(history, facts)
@@ -69,6 +81,19 @@ function harmToEnded(history: History, job: string, begunSeq: number): readonly 
         ]),
     ...(effects?.repeated ?? []).map(({ item, count }) => finding('effect-repeated', { item, count })),
   ];
+}
+
+/** The dead worker had fetched it along with the subject, and the broker gives it back later than that. */
+function dueOfWaiting(history: History, job: string, { gone }: RestartFacts): string | undefined {
+  const looks = snapshotsOf(history, job);
+  const now = looks.at(-1);
+  const then = gone === undefined ? undefined : firstSnapshotAfter(looks, gone.seq);
+  if (then === undefined || now === undefined || then === now) return undefined;
+  const delivered = isDeliveredSince(then, now);
+  const keptByDead =
+    now.state === 'active' && (delivered === false || (delivered === undefined && now.owner === null));
+  const later = now.due.kind === 'next-boot' || (now.due.kind === 'at' && now.due.atMs > now.atMs);
+  return then.state === 'active' && keptByDead && later ? describeDue(now.due, now.atMs) : undefined;
 }
 
 /** It had as long as the subject had: to the end of that, or to the end of the time. */

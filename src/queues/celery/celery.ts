@@ -87,7 +87,7 @@ class CeleryQueue implements Queue {
   }
 
   async workerChecks(): Promise<readonly QueueCheck[]> {
-    const workers = await this.#team.learn(1, this.queueName);
+    const workers = await this.#team.learn(1, this.queueName, CHECK_LIMIT_MS);
     return checkWorkers(
       workers.filter((facts) => consumes(facts, this.queueName)),
       this.#task,
@@ -298,6 +298,9 @@ class CeleryQueue implements Queue {
     };
   }
 }
+
+/** A worker that has just connected may look for its neighbours (mingle) for a second, and hears nobody meanwhile. */
+const CHECK_LIMIT_MS = 3_000;
 
 const NOBODY_ASKED: HolderAnswer = { held: null, answered: [], complete: false, replies: 0 };
 const UNKNOWN = { state: 'unknown', due: { kind: 'unknown' } } as const satisfies Pick<
