@@ -1,5 +1,6 @@
 /** The history of a run: its events in order, indexed by kind. Immutable; criteria and diagnoses read nothing else. */
 import {
+  isTerminal,
   type BrokerState,
   type Event,
   type EventKind,
@@ -15,6 +16,22 @@ export interface History {
 
 export type RowVersion = EventOf<'row:version'>;
 export type BrokerSnapshot = EventOf<'broker:snapshot'>;
+
+/** A version in whose row the job has ended. */
+export type Ended = RowVersion & { readonly values: RowValues };
+
+export function hasEnded(version: RowVersion): version is Ended {
+  return version.values !== null && isTerminal(version.values.state);
+}
+
+interface Recorded {
+  readonly seq: number;
+}
+
+/** Whether one was recorded before the other. */
+export function isBefore(one: Recorded, other: Recorded): boolean {
+  return one.seq < other.seq;
+}
 
 /** @param events in the order of their `seq` */
 export function createHistory(events: readonly Event[]): History {

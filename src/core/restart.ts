@@ -16,6 +16,7 @@ import type { Finding } from './findings.ts';
 import {
   changesOf,
   first,
+  hasEnded,
   isHeldInBroker,
   jobInRole,
   last,
@@ -24,6 +25,7 @@ import {
   snapshotsOf,
   versionsOf,
   type BrokerSnapshot,
+  type Ended,
   type History,
   type RowVersion,
 } from './history.ts';
@@ -79,9 +81,9 @@ export interface RestartFacts {
   /** The job was being worked on (or, where that is the moment of the strike, waited) when the restart began. */
   readonly inFlight: boolean;
   /** The first version with a final state. */
-  readonly terminal: RowVersion | undefined;
+  readonly terminal: Ended | undefined;
   /** The version since which the job is in the final state that it has at the end; `undefined`: it has none. */
-  readonly end: RowVersion | undefined;
+  readonly end: Ended | undefined;
   /** The first write by an incarnation later than the struck one that is work on the job. */
   readonly takeOver: TakeOver | undefined;
   /** How many files the job has. */
@@ -117,7 +119,7 @@ export function restartFacts(history: History): RestartFacts {
   const brokerAfterGone = gone === undefined ? undefined : firstLookAfter(history, snapshots, gone);
   // Where the harness alone starts workers, nobody has taken the job between the two looks but the struck one.
   const heldByStruck = by === 'auto' ? (brokerAfterGone ?? brokerBefore) : brokerBefore;
-  const terminal = changes.find((version) => version.values !== null && isTerminal(version.values.state));
+  const terminal = changes.find(hasEnded);
   const endedBefore = hasEndedBefore(history, terminal, begun, by);
   const items = history.of('job:created').find((event) => event.job === job)?.files.length ?? 0;
   const isUndelivered = (version: RowVersion): boolean => {
@@ -280,11 +282,11 @@ function wasSubmitted(history: History, brokerBefore: BrokerSnapshot | undefined
 }
 
 /** The version that brought the final state that still stands. */
-function endOf(changes: readonly RowVersion[]): RowVersion | undefined {
-  const now = changes.at(-1)?.values;
-  if (now == null || !isTerminal(now.state)) return undefined;
-  const other = changes.findLastIndex((version) => version.values?.state !== now.state);
-  return changes[other + 1];
+function endOf(changes: readonly RowVersion[]): Ended | undefined {
+  const now = changes.at(-1);
+  if (now === undefined || !hasEnded(now)) return undefined;
+  const other = changes.findLastIndex((version) => version.values?.state !== now.values.state);
+  return changes.slice(other + 1).find(hasEnded);
 }
 
 /** The old worker got the signal in flight, finished the job and left: a proper end of the polite scenarios. */

@@ -87,8 +87,8 @@ export function findTakeOver(subject: Successors): TakeOver | undefined {
 }
 
 /** By its name or its process; the others are concluded from what is not there any more. */
-export function isSeenItself({ by }: Attribution): boolean {
-  return by === 'application-name' || by === 'process';
+export function isSeenItself(attribution: Attribution | null): boolean {
+  return attribution?.by === 'application-name' || attribution?.by === 'process';
 }
 
 /** As `kindOfWrite`, with what the broker and the worker's own start say of that moment. */

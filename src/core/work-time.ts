@@ -9,15 +9,19 @@
 import { databaseClock } from './database-clock.ts';
 import { isDeliveredSince } from './deliveries.ts';
 import { effectsOf } from './effects.ts';
-import { changesOf, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
+import { changesOf, jobInRole, rowBefore, type Ended, type History, type RowVersion } from './history.ts';
 import { findRedelivery } from './redelivery.ts';
 import type { RestartFacts } from './restart.ts';
 import { itemsBetween, kindOfWrite } from './take-over.ts';
 
-/** The end claims items that nobody had the time to do, and no effects were counted that would settle it. */
-export function isEndTooSoon(history: History, facts: RestartFacts): boolean {
+/** The end, if it claims items that nobody had the time to do, and no effects were counted that would settle it. */
+export function endTooSoon(history: History, facts: RestartFacts): Ended | undefined {
   const { end, begun } = facts;
-  if (end?.values?.state !== 'completed' || begun === undefined) return false;
+  if (end?.values.state !== 'completed' || begun === undefined) return undefined;
+  return isTooSoon(history, facts, end, begun) ? end : undefined;
+}
+
+function isTooSoon(history: History, facts: RestartFacts, end: Ended, begun: Moment): boolean {
   const effects = effectsOf(history, facts.job);
   if (effects !== undefined && !effects.unknown) return false;
   const spans = spansOfWork(history, facts, end, begun);

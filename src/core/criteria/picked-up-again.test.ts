@@ -33,10 +33,17 @@ describe('passed', () => {
 
   test('a new task id, where the writer cannot be told', () => {
     const run = inFlight({ restartBy: 'operator', source: 'poll', broker: false }).strike();
-    run.gone('connections', true).starts(2).row({ taskId: 'task-2' }, 2).completed();
-    const history = run.end();
+    const goneAtMs = run
+      .gone('connections', true)
+      .events.findLast(({ kind }) => kind === 'worker:gone')!.atMs;
+    const claimed = run.starts(2).row({ taskId: 'task-2' }, 2).events.at(-1)!;
+    const history = run.completed().end();
     expect(judgedAs(history, 'picked-up-again')).toBe('passed picked-up-by-task');
-    expect(findingOf(history, 'picked-up-by-task')).toMatchObject({ before: 'task-of-1', after: 'task-2' });
+    expect(findingOf(history, 'picked-up-by-task')).toMatchObject({
+      before: 'task-of-1',
+      after: 'task-2',
+      afterMs: claimed.atMs - goneAtMs,
+    });
   });
 
   test('a further delivery and a write, where the row shows no claim', () => {
@@ -123,6 +130,13 @@ describe('failed', () => {
 
   test('a recovery that only puts it back to pending', () => {
     expect(seen(restarted().row({ status: 'pending' }, 2).timesOut())).toBe('failed nobody-picked-up');
+    const sentAnew = restarted().row({ status: 'pending', taskId: 'message-2' }, 2);
+    expect(seen(sentAnew.timesOut())).toBe('failed nobody-picked-up');
+  });
+
+  test('a status that is not configured was left before the old worker had gone', () => {
+    const run = aRun().job().submitted().row({ status: 'reserved' }, 1).picksUp(1).strike().gone();
+    expect(seen(run.starts(2).ready(2).timesOut())).toBe('failed nobody-picked-up');
   });
 
   test('a new worker that fails it when it starts, while the broker still has it for the dead', () => {
@@ -156,6 +170,11 @@ describe('inconclusive', () => {
       'the old worker was not seen to go',
       (run: RunBuilder) => run.strike().timesOut(),
       'worker-not-seen-gone',
+    ],
+    [
+      'a status that is not configured may be work, or wait for it',
+      (run: RunBuilder) => run.strike().gone().row({ status: 'pending' }, 2).row({ status: 'reserved' }, 2),
+      'status-not-mapped',
     ],
   ])('%s', (_name, happens, code) => {
     expect(seen(happens(inFlight()))).toBe(`inconclusive ${code}`);
@@ -336,6 +355,26 @@ describe('inconclusive', () => {
 
   test('a later worker touched the row and no more', () => {
     expect(seen(restarted().row({}, 2).timesOut())).toBe('inconclusive only-touched');
+    const byItsConnection = restarted({ named: false }).row({}, 2).wait(30).looks();
+    expect(seen(byItsConnection.timesOut())).toBe('inconclusive only-touched');
+  });
+
+  test('it touched the row when it started, and its redelivery was no work', () => {
+    const starting = inFlight().strike().gone().starts(2).row({}, 2).ready(2);
+    expect(seen(starting.delivered(2).acks().timesOut())).toBe('inconclusive only-touched');
+    const before = restarted().row({}, 2).wait(30).looks();
+    expect(seen(before.delivered(2).acks().timesOut())).toBe('inconclusive only-touched');
+  });
+
+  test('somebody ended it while the old worker went away', () => {
+    const run = inFlight({ restartBy: 'operator', source: 'poll' }).strike().completed().gone();
+    expect(seen(run.starts(2))).toBe('inconclusive ended-while-stopping');
+  });
+
+  test('it was touched and ended, by whom cannot be told', () => {
+    const run = inFlight({ restartBy: 'operator', source: 'poll', broker: false }).strike();
+    run.gone('connections', true).starts(2).row({}, 2).failed('interrupted', 2);
+    expect(seen(run)).toBe('inconclusive ended-without-work-shown');
   });
 
   test('it went on, by whom cannot be told', () => {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { connectionOf } from '../attribution.ts';
+import type { QueueFacts } from '../event.ts';
 import { createHistory } from '../history.ts';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
@@ -138,6 +140,12 @@ describe('the moment of the strike', () => {
     expect(seen(run.strike().gone().starts(2).picksUp(2).completed())).toMatch(/^passed/);
   });
 
+  test('retrying: what another worker notes while it waits does not make that one its holder', () => {
+    const run = aRun({ strikeAt: 'retrying' }).job().submitted().picksUp(1);
+    run.row({ status: 'pending', retryCount: 1 }, 1).row({ error: 'retry in 5 s' }, 2);
+    expect(seen(run.strike().gone().starts(3).ready(3).picksUp(3).completed())).toMatch(/^passed/);
+  });
+
   test('any other moment: a job that is not in processing is not in flight', () => {
     const run = aRun()
       .job()
@@ -250,6 +258,22 @@ describe('inconclusive: the wrong worker, or none', () => {
     expect(seen(run)).toBe('inconclusive no-new-worker');
   });
 
+  test('… until a process is found at its other end', () => {
+    const run = inFlight({ named: false }).strike().gone().starts(2);
+    run.event({
+      kind: 'worker:processes',
+      incarnation: 2,
+      mainPid: 4002,
+      processes: [{ ...MAIN, pid: 4002 }],
+    });
+    const { writer } = run.picksUp(2).history().of('row:version').at(-1)!;
+    const connection = { id: connectionOf(writer!), name: 'my-worker', address: null, port: null, pid: 4002 };
+    run.event({ kind: 'presence:snapshot', reason: 'later', database: [connection], broker: [] });
+    const history = run.completed().end();
+    expect(judgedAs(history, 'restart-observed')).toBe('passed struck-in-flight worker-gone new-worker');
+    expect(findingOf(history, 'new-worker')).toMatchObject({ incarnation: 2 });
+  });
+
   test('no new worker came', () => {
     expect(seen(inFlight({ restartBy: 'operator', named: false }).strike().gone())).toBe(
       'inconclusive no-new-worker',
@@ -283,6 +307,29 @@ describe('inconclusive: it was no crash', () => {
     const run = inFlight({ restartBy: 'operator', named: false }).broker({ lockUntilMs: 30_000 }).strike();
     run.broker({ state: 'waiting', owner: null, lockUntilMs: null });
     expect(seen(run.gone().starts(2).picksUp(2).completed())).toBe('inconclusive handed-back-politely');
+  });
+
+  test('… or though only a living worker puts back what a lost one held, and none was there', () => {
+    const waits = (facts: QueueFacts): RunBuilder =>
+      inFlight()
+        .broker({ lockUntilMs: null })
+        .strike()
+        .broker({ state: 'waiting', owner: null, facts })
+        .gone();
+    const goesOn = (run: RunBuilder): RunBuilder => run.starts(2).ready(2).picksUp(2).completed();
+    expect(seen(goesOn(waits({ workersConnected: 0 })))).toBe('inconclusive handed-back-politely');
+    expect(seen(goesOn(waits({ workersConnected: 1 })))).toMatch(/^passed/);
+  });
+
+  test('a lock that ends in the very moment of the look is over', () => {
+    const handed = (lockUntilMs: number): RunBuilder => {
+      const run = inFlight().broker({ lockUntilMs }).strike().broker({ state: 'waiting', owner: null });
+      return run.gone().starts(2).ready(2).picksUp(2).completed();
+    };
+    const look = handed(0).events.find(
+      (event) => event.kind === 'broker:snapshot' && event.state === 'waiting',
+    );
+    expect(seen(handed(look!.atMs))).toMatch(/^passed/);
   });
 
   test('a recovery that puts it back is none of the old worker’s', () => {
@@ -417,5 +464,7 @@ test('files that are done while nobody new has been handed the job, and by whom 
     aRun({ source: 'poll' }).job().submitted().picksUp(1).progress(20).strike().gone().starts(2).ready(2);
   const goesOn = polled().progress(40, 'executor').wait(30).looks();
   expect(seen(goesOn.picksUp(2).progress(60).completed())).toBe('inconclusive written-undelivered');
+  const noted = polled().row({ error: 'still waiting' }, 'monitor').wait(30).looks();
+  expect(seen(noted.picksUp(2).progress(60).completed())).toMatch(/^passed /);
   expect(seen(polled().picksUp(2).progress(40).completed())).toMatch(/^passed /);
 });

@@ -13,7 +13,7 @@
  */
 import type { RowValues } from '../event.ts';
 import { finding } from '../findings.ts';
-import { rowBefore, type RowVersion } from '../history.ts';
+import { isBefore, rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -47,7 +47,7 @@ export const singleWriter: Criterion = {
         );
       }
       // Whoever claims anew is the newest from then on, also an older worker.
-      newest = fresh ? attribution.incarnation : Math.max(newest, attribution.incarnation);
+      newest = attribution.incarnation;
     }
     if (unattributed === 0) return judgement('passed', finding('writers-in-order', { claims: claims.size }));
     const dead = facts.gone?.proof === 'processes' && facts.faults[0]?.signal === 'SIGKILL';
@@ -64,7 +64,7 @@ export const singleWriter: Criterion = {
  */
 function isByTheDead(facts: RestartFacts, version: RowVersion): boolean {
   const { gone } = facts;
-  if (gone === undefined || version.seq < gone.seq) return false;
+  if (gone === undefined || isBefore(version, gone)) return false;
   const attribution = facts.attribute(version);
   if (attribution?.by !== 'connection' || attribution.incarnation !== facts.struck) return false;
   return gone.proof === 'processes' && gone.connectionsGone;
@@ -86,7 +86,7 @@ function claimsOf(facts: RestartFacts): (values: RowValues | null | undefined) =
 
 function claimThatReturned(facts: RestartFacts) {
   const claimOf = claimsOf(facts);
-  const replaced = new Set<string>();
+  const replaced = new Set<string | null>();
   let current: string | null = null;
   for (const version of writesOfWorkers(facts)) {
     const claim = claimOf(version.values);
@@ -96,7 +96,7 @@ function claimThatReturned(facts: RestartFacts) {
     const wasHeld = previous?.state === 'processing' && claimOf(previous) === current;
     if (replaced.has(claim) && wasHeld)
       return finding('older-claim-returned', { claim, after: current ?? '' });
-    if (current !== null) replaced.add(current);
+    replaced.add(current);
     current = claim;
   }
   return undefined;
