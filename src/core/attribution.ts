@@ -23,7 +23,7 @@
  */
 import { databaseClock } from './database-clock.ts';
 import type { EventOf, Writer } from './event.ts';
-import { first, last, type History, type RowVersion } from './history.ts';
+import { first, firstIncarnation, last, type History, type RowVersion } from './history.ts';
 import { artefactsOfHold } from './hold.ts';
 
 export type AttributionMeans = 'application-name' | 'process' | 'connection' | 'absence';
@@ -61,7 +61,7 @@ export function attributeWrites(history: History): (version: RowVersion) => Attr
     // A look tells what is there, not who made it so.
     if (version.source === 'read') return null;
     if (artefacts.has(version.seq)) {
-      return { incarnation: Math.max(1, lives.goneBefore(version.seq)), by: 'connection' };
+      return { incarnation: Math.max(lives.first, lives.goneBefore(version.seq)), by: 'connection' };
     }
     const { writer } = version;
     if (writer === undefined) return byAbsence(lives, version.seq, unseen);
@@ -80,6 +80,8 @@ export function attributeWrites(history: History): (version: RowVersion) => Attr
 
 /** The lives of the worker one after the other, as far as they are told apart. */
 interface Lives {
+  /** The number of the first of them. */
+  readonly first: number;
   /** The harness alone starts workers: none is there that it did not start. */
   readonly auto: boolean;
   /** When the harness started the first of them; `null`: others did, and may have long before. */
@@ -87,7 +89,7 @@ interface Lives {
   /** When the incarnation was struck, if it was. */
   readonly struck: (incarnation: number) => { readonly seq: number; readonly atMs: number } | undefined;
   readonly gone: (incarnation: number) => EventOf<'worker:gone'> | undefined;
-  /** The incarnation that was the last to go before this event; 0: none was. */
+  /** The incarnation that was the last to go before this event; one less than the first: none was. */
   readonly goneBefore: (seq: number) => number;
   readonly startedBefore: (incarnation: number, seq: number) => boolean;
   /** Of this incarnation the children alone were struck: its name lives on. */
@@ -103,13 +105,15 @@ function livesOf(history: History): Lives {
   const faults = history.of('fault:injected');
   const allGone = history.of('worker:gone');
   const asked = run?.restartBy === 'operator' ? first(history, 'operator:asked') : undefined;
+  const firstLife = firstIncarnation(history);
   return {
+    first: firstLife,
     auto: run?.restartBy === 'auto',
     firstStartMs: run?.restartBy === 'auto' ? (first(history, 'worker:started')?.atMs ?? null) : null,
     struck: (incarnation) =>
-      faults.find((fault) => fault.incarnation === incarnation) ?? (incarnation === 1 ? asked : undefined),
+      faults.find((fault) => fault.incarnation === incarnation) ?? (incarnation === firstLife ? asked : undefined),
     gone: (incarnation) => allGone.find((event) => event.incarnation === incarnation),
-    goneBefore: (seq) => allGone.findLast((event) => event.seq < seq)?.incarnation ?? 0,
+    goneBefore: (seq) => allGone.findLast((event) => event.seq < seq)?.incarnation ?? firstLife - 1,
     startedBefore: (incarnation, seq) =>
       history.of('worker:started').some((event) => event.incarnation >= incarnation && event.seq < seq),
     goesOn: (incarnation) =>
@@ -209,11 +213,11 @@ function lifeAtBegin(
   const { toRunMs, uncertaintyMs } = lives;
   if (writer.backendStartMs === null || toRunMs === null) {
     // Its begin is not known, its first write is: it began no later.
-    const strike = lives.struck(1);
-    return { incarnation: 1, beforeStrike: strike === undefined || use.firstSeq < strike.seq };
+    const strike = lives.struck(lives.first);
+    return { incarnation: lives.first, beforeStrike: strike === undefined || use.firstSeq < strike.seq };
   }
   const beganAtMs = toRunMs(writer.backendStartMs);
-  let incarnation = 1;
+  let incarnation = lives.first;
   for (;;) {
     const gone = lives.gone(incarnation);
     if (gone === undefined || beganAtMs <= gone.atMs + uncertaintyMs) break;
@@ -239,7 +243,7 @@ function ownersOfConnections(history: History, lives: Lives): ReadonlyMap<string
     })?.incarnation;
     if (incarnation !== undefined) owners.set(connection, incarnation);
     // Before anybody had gone every worker's tree is known whole; later ones may have had children since.
-    else if (trees.length > 0 && lives.goneBefore(seq) === 0) owners.set(connection, null);
+    else if (trees.length > 0 && lives.goneBefore(seq) < lives.first) owners.set(connection, null);
   };
   for (const event of history.of('presence:snapshot')) {
     for (const { id, pid } of event.database) learn(id, pid, event.seq);

@@ -56,6 +56,20 @@ export function last<K extends EventKind>(history: History, kind: K): EventOf<K>
   return history.of(kind).at(-1);
 }
 
+const LIFE_KINDS = [
+  'worker:started',
+  'worker:processes',
+  'fault:injected',
+  'worker:gone',
+  'worker:still-there',
+] as const;
+
+/** The number of the first worker's life: the others are counted from there. */
+export function firstIncarnation(history: History): number {
+  const numbers = LIFE_KINDS.flatMap((kind) => history.of(kind).map(({ incarnation }) => incarnation));
+  return numbers.length === 0 ? 1 : Math.min(...numbers);
+}
+
 /** The table's id of the job in a role, or `undefined` before it was created. */
 export function jobInRole(history: History, role: JobRole): string | undefined {
   return history.of('job:created').find((event) => event.role === role)?.job;

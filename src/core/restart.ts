@@ -16,6 +16,7 @@ import type { Finding } from './findings.ts';
 import {
   changesOf,
   first,
+  firstIncarnation,
   hasEnded,
   isHeldInBroker,
   jobInRole,
@@ -111,7 +112,7 @@ export function restartFacts(history: History): RestartFacts {
   const attribute = attributeWrites(history);
   const by = run?.restartBy ?? 'auto';
   const faults = history.of('fault:injected');
-  const struck = faults[0]?.incarnation ?? 1;
+  const struck = faults[0]?.incarnation ?? firstIncarnation(history);
   const gone = history.of('worker:gone').find((event) => event.incarnation === struck);
   const begun = by === 'operator' ? earlier(first(history, 'operator:asked'), gone) : faults[0];
   const before = begun === undefined ? undefined : rowBefore(versions, begun.seq);
