@@ -24,7 +24,8 @@ export function hasEnded(version: RowVersion): version is Ended {
   return version.values !== null && isTerminal(version.values.state);
 }
 
-interface Recorded {
+/** Anything that has its place in the record. */
+export interface Recorded {
   readonly seq: number;
 }
 
@@ -78,8 +79,9 @@ export function jobInRole(history: History, role: JobRole): string | undefined {
 /**
  * Every recorded observation of a job's row, in order, as others could see it: of the versions that one transaction
  * wrote one after the other, the last. (A row that is deleted and inserted again by one transaction was never away.)
+ * @param job `undefined`: it was not made yet, and nothing was seen of it
  */
-export function versionsOf(history: History, job: string): readonly RowVersion[] {
+export function versionsOf(history: History, job: string | undefined): readonly RowVersion[] {
   const versions = history.of('row:version').filter((version) => version.job === job);
   const visible = versions.filter((version, index) => {
     const transaction = version.writer?.transactionId;
@@ -96,11 +98,11 @@ function movedTo(values: RowValues, versions: readonly RowVersion[]): readonly R
 }
 
 /** The observations that are changes: without the deliberate reads, which only repeat what is there. */
-export function changesOf(history: History, job: string): readonly RowVersion[] {
+export function changesOf(history: History, job: string | undefined): readonly RowVersion[] {
   return versionsOf(history, job).filter((version) => version.source !== 'read');
 }
 
-export function snapshotsOf(history: History, job: string): readonly BrokerSnapshot[] {
+export function snapshotsOf(history: History, job: string | undefined): readonly BrokerSnapshot[] {
   return history.of('broker:snapshot').filter((snapshot) => snapshot.job === job);
 }
 

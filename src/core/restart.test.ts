@@ -1,7 +1,7 @@
 /** The facts of the restart one by one: criteria and diagnoses rest on them, and would only show that something is wrong. */
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
-import type { Event } from './event.ts';
+import type { Event, MessageState, QueueFacts } from './event.ts';
 import { createHistory, type History } from './history.ts';
 import { endedByOldWorker, isDrain, restartFacts, writesAfterGone, type RestartFacts } from './restart.ts';
 
@@ -48,6 +48,43 @@ describe('who went, and what was seen right after it', () => {
     expect(byPerson.heldByStruck).toMatchObject({ deliveries: 1 });
   });
 
+  describe('a look at the broker that tells nothing', () => {
+    const goneWith = (...looks: readonly ((run: RunBuilder) => RunBuilder)[]) => {
+      const run = inFlight().looks().strike();
+      run.event({ kind: 'worker:gone', incarnation: 1, proof: 'processes', connectionsGone: true });
+      return factsOf(looks.reduce((before, look) => look(before), run)).brokerAfterGone?.state;
+    };
+    const tells = (state: MessageState) => (run: RunBuilder) => run.broker({ state });
+    const next = (run: RunBuilder): RunBuilder => run.starts(2).ready(2);
+
+    test('gives way to the next one that does, as long as nobody else has come', () => {
+      expect(goneWith(tells('unknown'), tells('waiting'), tells('dead'))).toBe('waiting');
+      expect(goneWith(tells('unknown'), tells('waiting'), next, tells('active'))).toBe('waiting');
+    });
+
+    test('stands where the next worker may have had the job by then, or no other look came', () => {
+      expect(goneWith(tells('unknown'), next, tells('waiting'))).toBe('unknown');
+      expect(goneWith(tells('unknown'))).toBe('unknown');
+      expect(goneWith()).toBeUndefined();
+    });
+  });
+
+  test('its main process, not that of a worker before it', () => {
+    const run = inFlight();
+    const processes = (incarnation: number): RunBuilder =>
+      run.event({ kind: 'worker:processes', incarnation, mainPid: 4000 + incarnation, processes: [] });
+    processes(1);
+    processes(2).event({
+      kind: 'fault:injected',
+      fault: 'SIGKILL (tree)',
+      incarnation: 2,
+      signal: 'SIGKILL',
+      reach: 'tree',
+      pids: [4002],
+    });
+    expect(factsOf(run).mainPid).toBe(4002);
+  });
+
   test('where the broker was not asked before, nothing is said of deliveries', () => {
     const { events } = restarted(OPERATOR).picksUp(2).completed().end();
     const asked = events.findIndex(({ kind }) => kind === 'operator:asked');
@@ -56,6 +93,25 @@ describe('who went, and what was seen right after it', () => {
     expect(facts.brokerBefore).toBeUndefined();
     expect(facts.changes.map((version) => facts.isUndelivered(version))).not.toContain(true);
   });
+});
+
+test('a job that waits for its children is worked on by their messages, not by one that is handed out', () => {
+  const undelivered = (facts: QueueFacts): boolean => {
+    const run = restarted().progress(40, 2);
+    const version = run.history().of('row:version').at(-1)!;
+    return factsOf(run.wait(30).broker({ facts })).isUndelivered(version);
+  };
+  expect(undelivered({})).toBe(true);
+  expect(undelivered({ waitsForChildren: true })).toBe(false);
+});
+
+test('a write is before its worker was ready, whenever another was', () => {
+  const run = inFlight().ready(1).strike().gone().starts(2).progress(40, 2);
+  const booting = run.history().of('row:version').at(-1)!;
+  expect(factsOf(run).isBeforeReady(booting)).toBe(false);
+  const later = run.ready(2).progress(60, 2).history().of('row:version').at(-1)!;
+  expect(factsOf(run).isBeforeReady(booting)).toBe(true);
+  expect(factsOf(run).isBeforeReady(later)).toBe(false);
 });
 
 test('the files are the subject’s, whatever jobs there are beside it', () => {
@@ -91,6 +147,46 @@ describe('who was there after it', () => {
     expect(factsOf(run).successorDied).toMatchObject({ incarnation: 2 });
     expect(factsOf(run.starts(3)).successorDied).toBeUndefined();
   });
+});
+
+describe('a new worker that does not become ready', () => {
+  const notReady = (run: RunBuilder) => factsOf(run).successorNotReady?.incarnation;
+  const started = (): RunBuilder => inFlight().ready(1).strike().gone().starts(2);
+
+  test('was started after the struck one, and lives', () => {
+    expect(notReady(inFlight().ready(1).strike().gone())).toBeUndefined();
+    expect(notReady(started())).toBe(2);
+    expect(notReady(started().ready(2))).toBeUndefined();
+    expect(notReady(started().exits(2, 1))).toBeUndefined();
+    expect(notReady(inFlight().strike().gone().starts(2))).toBeUndefined();
+  });
+
+  test('lives also where only the struck one had ended, or the run ended it', () => {
+    expect(notReady(started().exits(1, 137))).toBe(2);
+    const stopped = {
+      kind: 'worker:exited',
+      incarnation: 2,
+      exitCode: null,
+      signal: 'SIGTERM',
+      expected: true,
+      lastLine: null,
+    } as const;
+    expect(notReady(started().event(stopped))).toBe(2);
+  });
+});
+
+describe('a polite end', () => {
+  test('is a drain only of a job that the old worker ended', () => {
+    const stopped = inFlight({ polite: true }).strike();
+    expect(isDrain(factsOf(stopped.gone()))).toBe(false);
+    expect(isDrain(factsOf(stopped.starts(2).picksUp(2).completed()))).toBe(false);
+    expect(isDrain(factsOf(inFlight({ polite: true }).strike().completed().gone()))).toBe(true);
+  });
+});
+
+test('what had ended before is the old worker’s doing, whoever wrote it', () => {
+  expect(endedByOldWorker(factsOf(inFlight().completed('psql').strike()))).toBe(true);
+  expect(endedByOldWorker(factsOf(restarted().completed('psql')))).toBe(false);
 });
 
 describe('whether the job had ended before', () => {
