@@ -3,6 +3,7 @@ import { describe, expect, test as plainTest } from 'vitest';
 import { findFreePort } from '../embedded/free-port.ts';
 import { targetsOfOwnSystem, type OpenTarget } from '../testing/own-system-test.ts';
 import type { OwnTarget } from '../testing/own-system.ts';
+import { ownWorker } from '../testing/own-worker.ts';
 import { WorkFolder, type CliResult } from '../testing/run-cli.ts';
 import { startTestWorker } from '../testing/bullmq-worker.ts';
 
@@ -22,6 +23,13 @@ function message(exitCode: number, ...texts: readonly RegExp[]) {
   const form = String.raw`error: [^\n]+\n( +\S[^\n]*\n|\([^\n]+\)\n)+$`;
   return { exitCode, stderr: expect.stringMatching(new RegExp(`^${wanted}${form}`)) as string, left: [] };
 }
+
+/** Ends its job in the table, and waits for what never comes. */
+const NEVER_RETURNS = `
+  await set('processing');
+  await set('completed');
+  await new Promise(() => undefined);
+`;
 
 /** A run that would be fine, but for what the test changes. */
 function verify(target: OwnTarget, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
@@ -268,6 +276,24 @@ describe.concurrent('the worker', { timeout: 60_000 }, () => {
     expect(results[0]?.stderr).toMatch(/^error: no worker changed the row .* within 2 s.* waiting/);
     expect(results[1]?.stderr).toMatch(/^error: the job did not reach PROCESSING within 2 s: .*0 workers/);
     for (const { stderr } of results) expect(stderr).toMatch(/compare the worker's queue name/);
+  });
+
+  test('refuses the first test job, and why', async ({ open }) => {
+    const target = await open('redis');
+    await target.folder.write('worker.mjs', ownWorker(target.queueName, "throw new Error('no such tenant')"));
+    const args = ['--processing-timeout', '2s', '--worker', 'exec node worker.mjs'];
+    expect(await ending(target, await verify(target, args))).toEqual(
+      message(ENVIRONMENT, /no worker changed the row .* in the queue it is dead \(no such tenant\)/),
+    );
+  });
+
+  test('never lets go of the first test job, and so takes no other', async ({ open }) => {
+    const target = await open('redis');
+    await target.folder.write('worker.mjs', ownWorker(target.queueName, NEVER_RETURNS));
+    const args = ['--processing-timeout', '3s', '--worker', 'exec node worker.mjs'];
+    expect(await ending(target, await verify(target, args))).toEqual(
+      message(ENVIRONMENT, /did not reach PROCESSING within 3 s/, /let the handler return/),
+    );
   });
 
   test('is not connected where somebody else is to restart it', async ({ open }) => {

@@ -3,6 +3,7 @@ import { describe, expect, test as plainTest } from 'vitest';
 import type { EventOf } from '../core/event.ts';
 import { targetsOfOwnSystem, type OpenTarget } from '../testing/own-system-test.ts';
 import type { OwnTarget } from '../testing/own-system.ts';
+import { ownWorker } from '../testing/own-worker.ts';
 import { jsonReport, notPassed } from '../testing/run-cli.ts';
 
 const test = plainTest.extend<{ open: OpenTarget }>({ open: targetsOfOwnSystem() });
@@ -24,6 +25,14 @@ async function verify(
 /** Without an effects query, and with nothing that is retried. */
 const SKIPPED = { 'backoff-honoured': 'skipped', 'effects-exactly-once': 'skipped' };
 const PASSED = { exitCode: 0, notPassed: SKIPPED };
+
+/** Half a second a file; what is handed to it again is marked as completed, whatever was done. */
+const MARKS_WHAT_IT_IS_HANDED_AGAIN = `
+  if ((await state()) === 'processing') return set('completed');
+  await set('processing');
+  for (const _ of files) await pause(500);
+  await set('completed');
+`;
 
 /** The command lines of the processes that got the signal; the first is the worker's own. */
 async function struck(target: OwnTarget): Promise<readonly string[]> {
@@ -152,6 +161,24 @@ describe.concurrent('on servers of its own', { timeout: 60_000 }, () => {
       expect(await target.left()).toEqual([]);
     },
   );
+
+  test('where nothing shows how far a job has come, the time that it takes without a restart tells', async ({
+    open,
+  }) => {
+    const target = await open('redis');
+    await target.folder.write('worker.mjs', ownWorker(target.queueName, MARKS_WHAT_IT_IS_HANDED_AGAIN));
+    await target.folder.write(
+      'verify-restart.config.json',
+      JSON.stringify({ jobs: { columns: { progress: null } } }),
+    );
+    const args = ['--strike-at', '1s', '--scenario', 'crash'];
+    expect(await verify(target, 'exec node worker.mjs', args)).toMatchObject({
+      exitCode: 4,
+      notPassed: { 'picked-up-again': 'inconclusive' },
+    });
+    const events = await target.folder.events();
+    expect(events.some((event) => event.kind === 'job:created' && event.role === 'control')).toBe(true);
+  });
 
   test('two runs at once in one database and broker do not disturb each other', async ({ open }) => {
     const target = await open('postgres');

@@ -12,6 +12,7 @@ export interface FindingArguments {
   'row-gone': { atMs: number; incarnation: number | null };
   'observation-incomplete': { versions: number };
   'observed-by-polling': { unseen: string };
+  'unseen-by-polling': { unseen: string };
   'not-looked-at-after-restart': Record<string, never>;
   /** The history ends, or has gaps, before what is missing could have come. */
   'history-breaks-off': Record<string, never>;
@@ -56,6 +57,7 @@ export interface FindingArguments {
   'ended-unworked': { state: JobState; incarnation: number | null };
   'ended-without-work-shown': { state: JobState; incarnation: number | null };
   /** Items were claimed in less time than one of them takes. */
+  'ended-sooner-than-control': { bothMs: number; controlMs: number };
   'ended-too-soon': { state: JobState; incarnation: number | null };
   'written-undelivered': { writes: number };
   'only-touched': { incarnation: number };
@@ -89,6 +91,7 @@ export interface FindingArguments {
   'child-or-duplicate': { ids: string };
   'one-message': { most: number };
   'further-messages': { messages: number };
+  'parts-or-duplicates': { messages: number };
   'messages-not-counted': Record<string, never>;
   'rows-not-counted': Record<string, never>;
   'rows-not-visible': { reason: string };

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
 import type { BrokerState, QueueFacts } from './event.ts';
-import { lastSnapshotBefore } from './history.ts';
+import { lastSnapshotBefore, type BrokerSnapshot } from './history.ts';
 import {
   dueAfterEnd,
   findStallOfTheLiving,
@@ -11,19 +11,19 @@ import {
   putBackUntouched,
   wasHandedOutBefore,
 } from './redelivery.ts';
-import { restartFacts } from './restart.ts';
+import { restartFacts, type RestartFacts } from './restart.ts';
 
 function nowMs(run: RunBuilder): number {
   return run.events.at(-1)!.atMs;
 }
 
-function atLastLook<T>(run: RunBuilder, ask: typeof isHeldByAnother | typeof putBackUntouched): T {
+function atLastLook(run: RunBuilder): [RestartFacts, BrokerSnapshot] {
   const facts = restartFacts(run.history());
-  return ask(facts, lastSnapshotBefore(facts.snapshots)!) as T;
+  return [facts, lastSnapshotBefore(facts.snapshots)!];
 }
 
 describe('whether another worker holds the job', () => {
-  const isHeld = (run: RunBuilder): boolean => atLastLook(run, isHeldByAnother);
+  const isHeld = (run: RunBuilder): boolean => isHeldByAnother(...atLastLook(run));
   const unnamed = { owner: null, state: 'active', due: { kind: 'next-boot' } } as const;
 
   test('by its writes, where the broker names no holder', () => {
@@ -62,7 +62,7 @@ test('what was written is asked of the look that comes after it, if any comes', 
 });
 
 describe('how often it was put back untouched', () => {
-  const putBack = (run: RunBuilder) => atLastLook(run, putBackUntouched);
+  const putBack = (run: RunBuilder) => putBackUntouched(...atLastLook(run));
   const retried = (run: RunBuilder, retries: number): RunBuilder => run.broker({ facts: { retries } });
 
   test('by the retries of the message since the strike, or by its deliveries', () => {

@@ -4,7 +4,8 @@
  * A handler that is handed the job again, finds it in processing and marks it completed writes what an honest one
  * writes. What tells them apart without a look at the effects is time: how long an item takes is known from the worker
  * that was struck, else from the witness that had ended before. Several items in half of the time of one is no work,
- * also of a worker that does them side by side. What is completed claims every item, whatever its progress says.
+ * also of a worker that does them side by side. What is completed claims every item, whatever its progress says. Where
+ * no progress tells how far the struck worker had come, the control does: the same job without a restart.
  */
 import { databaseClock } from './database-clock.ts';
 import { isDeliveredSince } from './deliveries.ts';
@@ -14,16 +15,17 @@ import { findRedelivery } from './redelivery.ts';
 import type { RestartFacts } from './restart.ts';
 import { itemsBetween, kindOfWrite } from './take-over.ts';
 
-/** The end, if it claims items that nobody had the time to do, and no effects were counted that would settle it. */
+/** Of the time that a job takes without a restart, the old and the new worker together need this much at least. */
+const PLAUSIBLE_PART = 0.75;
+
+/** The end, if it claims several items in less time than one of them takes, and no effects were counted that would settle it. */
 export function endTooSoon(history: History, facts: RestartFacts): Ended | undefined {
   const { end, begun } = facts;
-  if (end?.values.state !== 'completed' || begun === undefined) return undefined;
+  if (end === undefined || begun === undefined || !restsOnTime(history, facts)) return undefined;
   return isTooSoon(history, facts, end, begun) ? end : undefined;
 }
 
 function isTooSoon(history: History, facts: RestartFacts, end: Ended, begun: Moment): boolean {
-  const effects = effectsOf(history, facts.job);
-  if (effects !== undefined && !effects.unknown) return false;
   const spans = spansOfWork(history, facts, end, begun);
   const ownMs = itemTimeMs(facts, begun.seq);
   if (ownMs !== undefined) {
@@ -34,11 +36,52 @@ function isTooSoon(history: History, facts: RestartFacts, end: Ended, begun: Mom
     );
   }
   // How many items the struck worker had done is not known: none, where it had no time for any.
-  const itemMs = itemTimeOfWitness(history, begun.seq);
+  const itemMs = timeInWork(history, 'witness-ended', begun.seq);
   if (itemMs === undefined || facts.items < 2) return false;
   const strucksMs = workOfStruckMs(facts, end, begun);
   if (strucksMs === undefined || strucksMs >= itemMs / 2) return false;
   return isByStruck(facts, end) || spans.some(({ forMs }) => forMs < itemMs / 2);
+}
+
+/** The old and the new worker together had too little time for what the same job takes without a restart. */
+export function soonerThanControl(
+  history: History,
+  facts: RestartFacts,
+): { readonly bothMs: number; readonly controlMs: number } | undefined {
+  if (!isTimeInDoubt(history, facts)) return undefined;
+  const bothMs = workOfBothMs(history, facts);
+  const controlMs = timeInWork(history, 'control');
+  if (bothMs === undefined || controlMs === undefined) return undefined;
+  return bothMs < controlMs * PLAUSIBLE_PART ? { bothMs, controlMs } : undefined;
+}
+
+/**
+ * Nothing but time tells whether the rest was done, and by the witness it was little of it: how long the same job takes
+ * without a restart would settle it. (It may take less than its items one after the other.)
+ */
+export function isTimeInDoubt(history: History, facts: RestartFacts): boolean {
+  const { end, begun } = facts;
+  if (end === undefined || begun === undefined || !restsOnTime(history, facts)) return false;
+  if (itemTimeMs(facts, begun.seq) !== undefined) return false;
+  const itemMs = timeInWork(history, 'witness-ended', begun.seq);
+  const bothMs = workOfBothMs(history, facts);
+  return itemMs !== undefined && bothMs !== undefined && bothMs < itemMs * facts.items * PLAUSIBLE_PART;
+}
+
+/** It is completed, and its effects are not known. */
+function restsOnTime(history: History, facts: RestartFacts): boolean {
+  const effects = effectsOf(history, facts.job);
+  return facts.end?.values?.state === 'completed' && (effects === undefined || effects.unknown);
+}
+
+/** What the struck worker and the new one had for the job at most, where the new one ended it. */
+function workOfBothMs(history: History, facts: RestartFacts): number | undefined {
+  const { end, begun } = facts;
+  if (end === undefined || begun === undefined || isByStruck(facts, end)) return undefined;
+  const strucksMs = workOfStruckMs(facts, end, begun);
+  const spans = spansOfWork(history, facts, end, begun);
+  if (strucksMs === undefined || spans.length === 0) return undefined;
+  return strucksMs + Math.min(...spans.map(({ forMs }) => forMs));
 }
 
 /** The shortest time per item between two writes of progress before the restart. */
@@ -57,11 +100,15 @@ function itemTimeMs(facts: RestartFacts, begunSeq: number): number | undefined {
   return shortestMs;
 }
 
-/** How long the witness of one file was in work before the restart. */
-function itemTimeOfWitness(history: History, begunSeq: number): number | undefined {
-  const job = jobInRole(history, 'witness-ended');
+/** How long a job beside the subject was in work: the witness of one file, or all files without a restart. */
+function timeInWork(
+  history: History,
+  role: 'witness-ended' | 'control',
+  untilSeq = Number.POSITIVE_INFINITY,
+): number | undefined {
+  const job = jobInRole(history, role);
   if (job === undefined) return undefined;
-  const changes = changesOf(history, job).filter(({ seq }) => seq < begunSeq);
+  const changes = changesOf(history, job).filter(({ seq }) => seq < untilSeq);
   const taken = changes.find(({ values }) => values?.state === 'processing');
   const end = changes.find(({ values }) => values?.state === 'completed');
   return taken === undefined || end === undefined ? undefined : end.databaseAtMs - taken.databaseAtMs;

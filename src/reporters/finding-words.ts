@@ -36,6 +36,7 @@ const SENTENCES: Sentences = {
   'followed-late': () =>
     'followed from the answer of the API on: what happened to it before is not in the record',
   'observed-by-polling': ({ unseen }) => `observed by polling, which cannot see ${unseen}`,
+  'unseen-by-polling': ({ unseen }) => `not judged: polling cannot see ${unseen}`,
   'not-looked-at-after-restart': () => 'the row was not looked at after the restart',
   'history-breaks-off': () => 'the record breaks off or has gaps: what is missing may still have come',
 
@@ -101,6 +102,8 @@ const SENTENCES: Sentences = {
     `it was marked ${state}${byWhom(incarnation)} while the broker still had it undelivered: nobody had worked on it`,
   'ended-without-work-shown': ({ state, incarnation }) =>
     `it was marked ${state}${byWhom(incarnation)} without a claim or progress before: whether anybody worked on it cannot be told`,
+  'ended-sooner-than-control': ({ bothMs, controlMs }) =>
+    `both workers together had ${describeDuration(bothMs)} for it, which takes ${describeDuration(controlMs)} without a restart: whether all of it was done cannot be told`,
   'ended-too-soon': ({ state, incarnation }) =>
     `it was marked ${state}${byWhom(incarnation)} in less time than one file takes, with several files left to do: whether they were done cannot be told from the row`,
   'written-undelivered': ({ writes }) =>
@@ -144,6 +147,8 @@ const SENTENCES: Sentences = {
   'child-or-duplicate': ({ ids }) =>
     `another row carries its only file, as its child or its copy would: ${ids}`,
   'one-message': ({ most }) => (most === 0 ? 'no message left' : 'never more than one message'),
+  'parts-or-duplicates': ({ messages }) =>
+    `the broker had ${messages} messages for it at once, and several before the restart could have made one: whether they are steps of the job or copies of it cannot be told (give the steps a task name of their own, or make no-duplicate-jobs advisory)`,
   'further-messages': ({ messages }) => `the broker had ${messages} messages for it at once`,
   'messages-not-counted': () => 'messages could not be counted in this broker',
   'rows-not-counted': () => 'the rows were not counted',

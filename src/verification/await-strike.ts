@@ -170,8 +170,9 @@ async function notPickedUp(run: InFlight, broker: BrokerWatch): Promise<Error> {
     consumers === null
       ? ''
       : `, ${consumers.length} ${consumers.length === 1 ? 'worker is' : 'workers are'} connected to it`;
-  const remedy =
-    state?.state === 'waiting'
+  const remedy = (await keepsWhatHasEnded(run))
+    ? 'let the handler return when its job is done: the worker has ended the first test job in the table and still holds its message, so it takes nothing more'
+    : state?.state === 'waiting'
       ? `compare the worker's queue name, prefix and database number with ${queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
       : `let the worker write a status that jobs.statuses.processing names, into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`;
   return (
@@ -182,4 +183,15 @@ async function notPickedUp(run: InFlight, broker: BrokerWatch): Promise<Error> {
       remedy,
     )
   );
+}
+
+/** The job of the first witness is done, by its row, and the broker has its message in somebody's hands. */
+async function keepsWhatHasEnded(run: InFlight): Promise<boolean> {
+  const submitted = run.recorder
+    .history()
+    .of('job:submitted')
+    .find(({ role }) => role === 'witness-ended');
+  if (submitted === undefined || !hasEnded(run, submitted.job)) return false;
+  const state = await run.queue.inspect(submitted).catch(() => null);
+  return state?.state === 'active';
 }

@@ -3,6 +3,8 @@ import { environmentError } from '../core/errors.ts';
 import { isTerminal } from '../core/event.ts';
 import { readSubject } from './after-gone.ts';
 import { changesOf } from '../core/history.ts';
+import { restartFacts } from '../core/restart.ts';
+import { isTimeInDoubt } from '../core/work-time.ts';
 import { readRows } from '../jobs/read-rows.ts';
 import { jobsCarrying, readJobs } from './job-rows.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
@@ -118,7 +120,9 @@ export function needsControl(run: InFlight): boolean {
   if (control === 'always') return true;
   const expected = fileMode === 'valid' ? 'completed' : 'failed';
   const state = subjectChanges(run).at(-1)?.values?.state;
-  return state !== undefined && isTerminal(state) && state !== expected;
+  if (state !== undefined && isTerminal(state) && state !== expected) return true;
+  const history = run.recorder.history();
+  return isTimeInDoubt(history, restartFacts(history));
 }
 
 /** The same job on the worker that is there now, without a restart. */

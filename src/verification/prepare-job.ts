@@ -14,8 +14,11 @@ import { reserveId } from '../jobs/reserve-id.ts';
 import { record, type Connected, type JobOnHand } from './context.ts';
 import { readJobs } from './job-rows.ts';
 
-/** How often rows are looked at where nothing tells of changes: the table, and an API, which is not ours to hammer. */
-const TABLE_INTERVAL_MS = 50;
+/**
+ * How often rows are looked at where nothing tells of changes: the table, by its key (a clean-up at boot and the
+ * redelivery that undoes it may be 50 ms apart), and an API, which is not ours to hammer.
+ */
+const TABLE_INTERVAL_MS = 15;
 const API_INTERVAL_MS = 200;
 
 /** Roles in the order in which their jobs are reserved; the control is only made where it can change the verdict. */

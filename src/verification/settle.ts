@@ -4,6 +4,7 @@
  * could still be handed out, and then a little longer, in which a living worker has its chance to do harm.
  */
 import { isTerminal, type BrokerState } from '../core/event.ts';
+import type { RowVersion } from '../core/history.ts';
 import type { BrokerWatch } from './broker-watch.ts';
 import { pause, record, subjectChanges, until, type InFlight } from './context.ts';
 
@@ -27,18 +28,13 @@ async function waitForQuiet(
   startedAtMs: number,
 ): Promise<'broker-empty' | 'time-over' | 'limit'> {
   const { settle: setting } = run.settings;
-  // A job that has not ended has nothing to settle: what the broker still keeps of it is told of as it is.
-  const now = subjectChanges(run).at(-1)?.values;
-  if (now != null && !isTerminal(now.state)) return 'time-over';
+  // A job that never ended has nothing to settle: what the broker still keeps of it is told of as it is. One that has
+  // left its end again is waited for: what it becomes belongs to the verdict.
+  const changes = subjectChanges(run);
+  if (changes.length > 0 && !changes.some(isEnd)) return 'time-over';
   if (setting !== 'auto') {
     await pause(run, setting);
     return 'time-over';
-  }
-  const last = subjectChanges(run).at(-1);
-  if (last?.values != null && !isTerminal(last.values.state)) {
-    // It did not end in the time that it had: nothing more is waited for.
-    await broker.look();
-    return 'limit';
   }
   broker.setInterval(ASK_INTERVAL_MS);
   const quiet = await until(run, LIMIT_MS, ASK_INTERVAL_MS, async () => {
@@ -51,6 +47,10 @@ async function waitForQuiet(
   if (quiet === undefined) return 'limit';
   await pause(run, quiet === 'empty' ? AFTER_EMPTY_MS : WHERE_UNKNOWN_MS);
   return quiet === 'empty' ? 'broker-empty' : 'time-over';
+}
+
+function isEnd({ values }: RowVersion): boolean {
+  return values === null || isTerminal(values.state);
 }
 
 function keepsNothing(state: BrokerState): boolean {

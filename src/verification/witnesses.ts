@@ -2,6 +2,7 @@
  * Two small jobs beside the subject: one that has ended before the strike, which nothing may touch again, and one that
  * waits behind the subject, which must run, once. What a recovery does to them shows nowhere else.
  */
+import type { BrokerState } from '../core/event.ts';
 import { environmentError } from '../core/errors.ts';
 import { changesOf, createHistory, unmappedStatus } from '../core/history.ts';
 import { createJob, type ReservedIds } from './prepare-job.ts';
@@ -23,7 +24,7 @@ export async function runEndedWitness(run: Observing, ids: ReservedIds): Promise
       droppedTask(run) ??
       environmentError(
         'not-picked-up',
-        `no worker changed the row of the first test job within ${processingTimeoutMs / 1000} s${state === null ? '' : `; in the queue it is ${state.state}`}${workerSays(run)}`,
+        `no worker changed the row of the first test job within ${processingTimeoutMs / 1000} s${state === null ? '' : `; in the queue it is ${state.state}`}${because(run, state)}${workerSays(run)}`,
         state?.state === 'waiting'
           ? `compare the worker's queue name, prefix and database number with ${run.settings.queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
           : `let the worker write its progress into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`,
@@ -39,6 +40,12 @@ export async function runEndedWitness(run: Observing, ids: ReservedIds): Promise
     const text = `the witness that should end before the strike did not end within ${terminalTimeoutMs / 1000} s`;
     record(run, { kind: 'note', code: 'witness-slow', text });
   }
+}
+
+/** What the broker keeps as the reason why an attempt failed. */
+function because({ redact }: Observing, state: BrokerState | null): string {
+  const [reason = ''] = (state?.failedReason ?? '').split('\n');
+  return reason === '' ? '' : ` (${redact(reason)})`;
 }
 
 /** A job of one file has mostly ended by then; if not, it may be the configuration that does not know its end. */

@@ -85,6 +85,31 @@ describe('passed', () => {
     expect(seen(touched.wait(1_100).picksUp(2).completed())).toBe('passed backoff-kept');
   });
 
+  test('a worker that counts from zero, as BullMQ and Celery do: by what its queue promised before the restart', () => {
+    const promised = retrying()
+      .broker({ due: { kind: 'at', atMs: 1_400 } })
+      .strike()
+      .gone()
+      .starts(2);
+    const at = promised
+      .history()
+      .of('row:version')
+      .findLast(({ values }) => values?.retryCount === 1)!.atMs;
+    expect(1_400 - at).toBeGreaterThan(1_000);
+    expect(1_400 - at).toBeLessThan(1_900);
+    expect(seen(promised.wait(1_300).picksUp(2).completed())).toBe('passed backoff-kept');
+  });
+
+  test('… or by a wait that the restart did not fall into, where every one fits', () => {
+    const first = aRun({ backoff: BACKOFF }).job().submitted().picksUp(1);
+    const waiting = first
+      .row({ status: 'retrying', retryCount: 1 }, 1)
+      .wait(1_000)
+      .picksUp(1, { taskId: 'b' });
+    const again = waiting.row({ status: 'retrying', retryCount: 2 }, 1).strike().gone().starts(2);
+    expect(seen(again.wait(2_000).picksUp(2, { taskId: 'c' }).completed())).toBe('passed backoff-kept');
+  });
+
   test('by polling a look may come late', () => {
     expect(seen(struck({ source: 'poll' }).wait(1_500).picksUp(2).completed())).toBe('passed backoff-kept');
   });
@@ -95,6 +120,15 @@ describe('failed', () => {
     const history = struck().wait(300).picksUp(2).completed().end();
     expect(judgedAs(history, 'backoff-honoured')).toBe('failed retried-too-early');
     expect(findingOf(history, 'retried-too-early')).toMatchObject({ retry: 1, leastMs: 2_000 });
+  });
+
+  test('… of a worker that counts from zero, or from one, as its other waits show', () => {
+    const zero = aRun({ backoff: BACKOFF }).job().submitted().picksUp(1);
+    const early = zero.row({ status: 'retrying', retryCount: 1 }, 1).wait(1_000).picksUp(1, { taskId: 'b' });
+    const cut = early.row({ status: 'retrying', retryCount: 2 }, 1).strike().gone().starts(2).wait(1_000);
+    expect(seen(cut.picksUp(2, { taskId: 'c' }).completed())).toBe('failed retried-too-early');
+    const one = struck().wait(1_200).picksUp(2).row({ status: 'retrying', retryCount: 2 }, 2).wait(4_000);
+    expect(seen(one.picksUp(2, { taskId: 'c' }).completed())).toBe('failed retried-too-early');
   });
 
   test('one failure was counted twice', () => {
@@ -121,8 +155,13 @@ describe('failed', () => {
     expect(seen(later.wait(2_000).picksUp(2).completed())).toBe('failed backoff-begun-anew');
   });
 
-  test('the retry never came', () => {
-    expect(seen(struck().broker({ state: 'gone' }).timesOut())).toBe('failed retry-never-came');
+  test('the retry never came, however long it should have waited', () => {
+    const lost = struck().broker({ state: 'gone' }).timesOut().end();
+    expect(judgedAs(lost, 'backoff-honoured')).toBe('failed retry-never-came');
+    const unknown = lost.events.map((event) =>
+      event.kind === 'run:started' ? { ...event, backoff: null } : event,
+    );
+    expect(judgedAs(createHistory(unknown), 'backoff-honoured')).toBe('failed retry-never-came');
   });
 });
 

@@ -10,16 +10,19 @@
  * row's `last_retry_at` or the broker's due time moved, and a whole backoff was waited from there. Every further restart
  * would put the retry off again.
  * A retry that has not come when the record breaks off, or that is still to fall due, is not lost.
- * What it cannot see: how long the wait should be, unless the settings say so (`retries`); then it is skipped. Under
+ * What it cannot see: how long the wait should be, unless the settings say so (`retries`); then only a retry that never
+ * comes is judged. Under
  * polling, the moment of a write; so there it is lenient.
  */
-import { isTerminal, type RowValues } from '../event.ts';
+import { isTerminal, type EventOf, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
 import { first, last, type History, type RowVersion } from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { kindOfWrite } from '../take-over.ts';
 import { judgement, type Criterion } from './criterion.ts';
+
+type Backoff = NonNullable<EventOf<'run:started'>['backoff']>;
 
 /** Timers may fire a little early against the server's clock. */
 const TOLERANCE_MS = 50;
@@ -35,32 +38,77 @@ export const backoffHonoured: Criterion = {
     const backoff = first(history, 'run:started')?.backoff ?? null;
     const waits = waitsOf(facts);
     if (waits.length === 0) return judgement('skipped', finding('nothing-retried'));
-    if (backoff === null) return judgement('skipped', finding('backoff-unknown', { retries: waits.length }));
-    const polled = last(history, 'observer:started')?.source !== 'trigger';
-    const toleranceMs = polled ? POLLING_TOLERANCE_MS : TOLERANCE_MS;
-    const problems: Finding[] = [];
-    const interrupted = waits.findLast((wait) => isInterrupted(wait, facts));
-    for (const wait of waits) {
-      const { retry, waitedMs, step } = wait;
-      const leastMs = backoff.baseMs * backoff.factor ** retry;
-      if (step > 1) problems.push(finding('retry-counted-twice', { retry, step }));
-      if (waitedMs !== null && waitedMs < leastMs - toleranceMs) {
-        problems.push(finding('retried-too-early', { retry, waitedMs, leastMs }));
-      }
-      const movedMs = wait === interrupted ? movedByRestart(wait, facts) : null;
-      if (waitedMs !== null && movedMs !== null && waitedMs >= movedMs + leastMs - toleranceMs) {
-        problems.push(finding('backoff-begun-anew', { retry, waitedMs, leastMs }));
-      }
-    }
+    const problems = waits.flatMap(({ retry, step }) =>
+      step > 1 ? [finding('retry-counted-twice', { retry, step })] : [],
+    );
+    if (backoff !== null) problems.push(...problemsOfTime(history, facts, waits, backoff));
     if (problems.length > 0) return judgement('failed', ...problems);
     const pending = waits.find(({ waitedMs }) => waitedMs === null);
-    if (pending === undefined) return judgement('passed', finding('backoff-kept', { retries: waits.length }));
-    const doubt = doubtOfLoss(history, facts);
-    return doubt === undefined
-      ? judgement('failed', finding('retry-never-came', { retry: pending.retry }))
-      : judgement('inconclusive', doubt);
+    if (pending !== undefined) {
+      const doubt = doubtOfLoss(history, facts);
+      return doubt === undefined
+        ? judgement('failed', finding('retry-never-came', { retry: pending.retry }))
+        : judgement('inconclusive', doubt);
+    }
+    return backoff === null
+      ? judgement('skipped', finding('backoff-unknown', { retries: waits.length }))
+      : judgement('passed', finding('backoff-kept', { retries: waits.length }));
   },
 };
+
+function problemsOfTime(
+  history: History,
+  facts: RestartFacts,
+  waits: readonly Wait[],
+  backoff: Backoff,
+): readonly Finding[] {
+  const polled = last(history, 'observer:started')?.source !== 'trigger';
+  const toleranceMs = polled ? POLLING_TOLERANCE_MS : TOLERANCE_MS;
+  const interrupted = waits.findLast((wait) => isInterrupted(wait, facts));
+  const fromZero = countsFromZero(waits, facts, backoff, toleranceMs);
+  return waits.flatMap((wait) => {
+    const { retry, waitedMs } = wait;
+    if (waitedMs === null) return [];
+    const leastMs = backoff.baseMs * backoff.factor ** (retry - (fromZero ? 1 : 0));
+    const movedMs = wait === interrupted ? movedByRestart(wait, facts) : null;
+    const anew = movedMs !== null && waitedMs >= movedMs + leastMs - toleranceMs;
+    return [
+      ...(waitedMs < leastMs - toleranceMs
+        ? [finding('retried-too-early', { retry, waitedMs, leastMs })]
+        : []),
+      ...(anew ? [finding('backoff-begun-anew', { retry, waitedMs, leastMs })] : []),
+    ];
+  });
+}
+
+/**
+ * Some wait `base * factor ** n` before retry n (what the settings say), others `base * factor ** (n - 1)`, BullMQ and
+ * Celery among them. Which it is, is told by what the restart has no part in: a wait that it did not fall into, or the
+ * due time that the broker had named before it.
+ */
+function countsFromZero(
+  waits: readonly Wait[],
+  facts: RestartFacts,
+  { baseMs, factor }: Backoff,
+  toleranceMs: number,
+): boolean {
+  const known = waits.flatMap((wait) => {
+    const lengthMs = isInterrupted(wait, facts) ? plannedMs(wait, facts) : wait.waitedMs;
+    return lengthMs === null ? [] : [{ retry: wait.retry, lengthMs }];
+  });
+  const least = (retry: number): number => baseMs * factor ** retry - toleranceMs;
+  const fits = known.every(({ retry, lengthMs }) => lengthMs >= least(retry - 1) && lengthMs < least(retry));
+  return known.length > 0 && fits;
+}
+
+/** How long the broker was to keep the job back, as it said before the restart. */
+function plannedMs({ counted }: Wait, { snapshots, begun }: RestartFacts): number | null {
+  const look = snapshots.find(
+    ({ seq, due }) =>
+      seq > counted.seq && seq < (begun?.seq ?? Number.POSITIVE_INFINITY) && due.kind === 'at',
+  );
+  return look?.due.kind === 'at' ? look.due.atMs - counted.atMs : null;
+}
 
 function doubtOfLoss(history: History, facts: RestartFacts): Finding | undefined {
   if (!facts.observedToEnd) return finding('history-breaks-off');

@@ -1,7 +1,7 @@
 /** What every criterion is: a name, a title, and a pure function of the facts and the history. */
 import type { CriterionLevel } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import type { History } from '../history.ts';
+import { last, type History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import type { CriterionStatus, JudgedCriterion, Judgement } from '../verdict.ts';
 
@@ -13,6 +13,20 @@ export interface Criterion {
 
 export function judgement(status: CriterionStatus, ...evidence: readonly Finding[]): Judgement {
   return { status, evidence };
+}
+
+/**
+ * Nothing spoke against it. Where every change was recorded that is a pass. Polling sees states, not changes: a property
+ * of the changes is then left unjudged, and `unseen` says what may have happened between two looks.
+ */
+export function passedIfAllWasSeen(
+  history: History,
+  unseen: string,
+  ...evidence: readonly Finding[]
+): Judgement {
+  return last(history, 'observer:started')?.source === 'trigger'
+    ? judgement('passed', ...evidence)
+    : judgement('skipped', ...evidence, finding('unseen-by-polling', { unseen }));
 }
 
 /** A criterion that throws is inconclusive: it has not seen what it would need to say passed. */

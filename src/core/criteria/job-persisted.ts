@@ -4,7 +4,8 @@
  * Why: a job that is deleted and made anew by a recovery is a job whose history is lost, and one that is gone is lost.
  * What would fool it: looking once at the end (a row that was deleted and inserted again is there), or not at all
  * after the restart. So every recorded version counts, and there must be an observation after the restart.
- * What it cannot see: under polling, a row that was away between two looks.
+ * It speaks of observations: with the trigger these are all versions; under polling they are the looks, and the finding
+ * says that a row which was away between two of them is not claimed to have been there.
  */
 import { finding } from '../findings.ts';
 import { judgement, type Criterion } from './criterion.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory as historyOf } from '../history.ts';
-import { handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
@@ -103,6 +103,18 @@ describe('failed', () => {
 });
 
 describe('inconclusive', () => {
+  test('its worker had several messages for it before the restart could have made one', () => {
+    const before = inFlight().broker({ messages: 2 }).strike().gone().starts(2).picksUp(2).completed();
+    expect(seen(before)).toBe('inconclusive parts-or-duplicates');
+    const killedBetween = inFlight().strike().gone().broker({ messages: 2 }).starts(2).picksUp(2).completed();
+    expect(seen(killedBetween)).toBe('inconclusive parts-or-duplicates');
+  });
+
+  test('not where the second one may have been sent on the way out', () => {
+    const polite = inFlight({ polite: true }).strike().gone().broker({ messages: 2 });
+    expect(seen(polite.starts(2).picksUp(2).completed())).toBe('failed further-messages');
+  });
+
   test('neither rows nor messages could be counted', () => {
     const events = handedOver({ broker: false })
       .end()

@@ -5,13 +5,15 @@
  * What would fool it: counting at the end only (the second message has been consumed by then), or counting by id
  * only (the copy has an id of its own). So every look at the broker counts, and rows are found by the files they carry.
  * A bulk job may rightly have children, rows that carry some of its files: what must not be is a second row with all
- * of them, or two children with the same ones. With one file alone a child and a copy look the same: inconclusive.
+ * of them, or two children with the same ones. With one file alone a child and a copy look the same, and so do a copy
+ * and the next step of a job whose worker has several messages for it without any restart: inconclusive.
  * Where no access to the table was given, and nothing lists the jobs, it is skipped: the report says why.
  * What it cannot see: a second message in a broker that cannot be searched, or a second row in a table without a
  * files column; then only the other is judged, and that is said.
  */
 import { finding } from '../findings.ts';
 import type { History } from '../history.ts';
+import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const noDuplicateJobs: Criterion = {
@@ -27,7 +29,11 @@ export const noDuplicateJobs: Criterion = {
     }
     const counts = facts.snapshots.flatMap(({ messages }) => (messages === null ? [] : [messages]));
     const most = counts.reduce((highest, count) => Math.max(highest, count), 0);
-    if (most > 1) return judgement('failed', finding('further-messages', { messages: most }));
+    if (most > 1) {
+      return isSplitByItsWorker(history, facts)
+        ? judgement('inconclusive', finding('parts-or-duplicates', { messages: most }))
+        : judgement('failed', finding('further-messages', { messages: most }));
+    }
     if (copies.length > 0) {
       return judgement('inconclusive', finding('child-or-duplicate', { ids: copies.join(', ') }));
     }
@@ -45,6 +51,19 @@ export const noDuplicateJobs: Criterion = {
     return judgement(seenWhole ? 'passed' : 'inconclusive', rows, messages);
   },
 };
+
+/**
+ * There were several messages before anything of the restart could have made one: a job that is worked off in steps, each
+ * a message that is sent before the last one is acknowledged, or a worker that sends its job twice at any time.
+ */
+function isSplitByItsWorker(history: History, { begun, faults, struck, snapshots }: RestartFacts): boolean {
+  if (begun === undefined) return true;
+  // What was killed at once has sent nothing on its way out.
+  const killed = faults[0]?.signal === 'SIGKILL';
+  const started = history.of('worker:started').find(({ incarnation }) => incarnation > struck);
+  const until = killed ? (started?.seq ?? begun.seq) : begun.seq;
+  return snapshots.some(({ seq, messages }) => seq < until && messages !== null && messages > 1);
+}
 
 interface FurtherRows {
   /** Rows with all of the job's files. */

@@ -300,7 +300,28 @@ describe('inconclusive', () => {
         expect(seen(old(300))).toBe('skipped drained-so-not-exercised');
       });
 
-      test('not where the old worker had the time to do some, nor with one file', () => {
+      test('not where the old worker had the time to do some, unless the control shows that it was not enough', () => {
+        const run = (): RunBuilder => {
+          const early = aRun()
+            .job('witness-ended')
+            .picksUp(1)
+            .wait(300)
+            .completed()
+            .job()
+            .without('progress');
+          return ends(
+            early.submitted().picksUp(1).wait(200).strike().gone().starts(2).ready(2).picksUp(2).wait(50),
+          );
+        };
+        const control = (ms: number): RunBuilder =>
+          run().job('control').submitted().picksUp(2).wait(ms).completed(2);
+        expect(seen(run())).toBe('passed picked-up-by-write');
+        expect(seen(control(300))).toBe('passed picked-up-by-write');
+        expect(seen(control(1_500))).toBe('inconclusive ended-sooner-than-control');
+        expect(diagnosedAs(control(1_500).end())).toContain('effects-unknown');
+      });
+
+      test('nor with one file', () => {
         const run = aRun().job('witness-ended').picksUp(1).wait(300).completed().job().without('progress');
         run.submitted().picksUp(1).wait(200).strike().gone().starts(2).ready(2).picksUp(2);
         expect(seen(ends(run))).toBe('passed picked-up-by-write');

@@ -18,7 +18,7 @@ import { dueAfterEnd, findRedelivery } from '../redelivery.ts';
 import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
 import { isSeenItself, kindOfVersion, type WriteKind } from '../take-over.ts';
 import type { Judgement } from '../verdict.ts';
-import { endTooSoon } from '../work-time.ts';
+import { endTooSoon, soonerThanControl } from '../work-time.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const pickedUpAgain: Criterion = {
@@ -33,6 +33,8 @@ export const pickedUpAgain: Criterion = {
       const { state } = tooSoon.values;
       return judgement('inconclusive', finding('ended-too-soon', { state, incarnation }));
     }
+    const sooner = soonerThanControl(history, facts);
+    if (sooner !== undefined) return judgement('inconclusive', finding('ended-sooner-than-control', sooner));
     if (takeOver !== undefined) {
       const { version, attribution } = takeOver;
       const afterMs = Math.max(0, version.atMs - struckAtMs);

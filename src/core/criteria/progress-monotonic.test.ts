@@ -14,7 +14,7 @@ test('passed: it only rises, and may stand still', () => {
   const history = restarted().picksUp(2).progress(40).progress(40).completed().end();
   expect(judgedAs(history, 'progress-monotonic')).toBe('passed progress-rose');
   expect(findingOf(history, 'progress-rose')).toMatchObject({ highest: 100 });
-  expect(seen(handedOver({ source: 'poll' }))).toBe('passed progress-rose observed-by-polling');
+  expect(seen(handedOver({ source: 'poll' }))).toBe('skipped progress-rose unseen-by-polling');
 });
 
 test('passed: it was empty until the first file was done', () => {

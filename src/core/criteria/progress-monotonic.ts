@@ -5,12 +5,11 @@
  * What would fool it: looking only before and after (a reset between two looks that was made up for).
  * A worker that rightly begins again from the start, with idempotent effects, fails here by default: where the effects
  * are known to be whole, the finding names the line of configuration that makes this advisory.
- * What it cannot see: under polling, a dip between two looks.
+ * What it cannot see: under polling, a dip between two looks. So it passes with the trigger alone.
  */
 import { finding } from '../findings.ts';
 import { effectsOf } from '../effects.ts';
-import { last } from '../history.ts';
-import { judgement, type Criterion } from './criterion.ts';
+import { judgement, passedIfAllWasSeen, type Criterion } from './criterion.ts';
 
 export const progressMonotonic: Criterion = {
   id: 'progress-monotonic',
@@ -35,8 +34,6 @@ export const progressMonotonic: Criterion = {
       highest = progress;
     }
     const rose = finding('progress-rose', { highest: highest ?? 0 });
-    return last(history, 'observer:started')?.source === 'trigger'
-      ? judgement('passed', rose)
-      : judgement('passed', rose, finding('observed-by-polling', { unseen: 'a dip between two looks' }));
+    return passedIfAllWasSeen(history, 'a dip between two looks', rose);
   },
 };

@@ -6,11 +6,12 @@
  * (a system may rightly count a crash as an attempt); or blaming the restart for retries of the job's own: what counts
  * is what was added between the strike and the write that takes the job over. A restart may cost one retry, not more,
  * and not the last, unless the job fails without one too.
+ * What it cannot see: under polling, a count that went down and up between two looks. So it passes with the trigger alone.
  */
 import { finding } from '../findings.ts';
 import { first, jobInRole, rowBefore, versionsOf, type History, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
-import { judgement, type Criterion } from './criterion.ts';
+import { judgement, passedIfAllWasSeen, type Criterion } from './criterion.ts';
 
 export const retriesAccounted: Criterion = {
   id: 'retries-accounted',
@@ -36,7 +37,11 @@ export const retriesAccounted: Criterion = {
     if (valid && (spent > restarts || (spent > 0 && tookTheLast(history, facts)))) {
       return judgement('failed', finding('retries-burnt', { spent, restarts }));
     }
-    return judgement('passed', finding('retries-counted', { count }));
+    return passedIfAllWasSeen(
+      history,
+      'a count that went down and up between two looks',
+      finding('retries-counted', { count }),
+    );
   },
 };
 

@@ -9,18 +9,19 @@
  * a worker that claims by its name may rightly claim again.
  * What would fool it: taking one process for one writer; taking a new claim of an old worker for a zombie.
  * What it cannot see: who wrote, under polling or behind a pooler. Then the claims alone are judged; and where the old
- * worker could still be alive (every scenario but a crash whose processes were seen to end) that is not enough.
+ * worker could still be alive (every scenario but a crash whose processes were seen to end) that is not enough. Under
+ * polling nor a write that another one followed at once; so it passes with the trigger alone.
  */
 import type { RowValues } from '../event.ts';
 import { finding } from '../findings.ts';
 import { isBefore, rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
-import { judgement, type Criterion } from './criterion.ts';
+import { judgement, passedIfAllWasSeen, type Criterion } from './criterion.ts';
 
 export const singleWriter: Criterion = {
   id: 'single-writer',
   title: 'one writer at a time',
-  judge(_history, facts) {
+  judge(history, facts) {
     const returned = claimThatReturned(facts);
     if (returned !== undefined) return judgement('failed', returned);
     let newest = 0;
@@ -49,7 +50,10 @@ export const singleWriter: Criterion = {
       // Whoever claims anew is the newest from then on, also an older worker.
       newest = attribution.incarnation;
     }
-    if (unattributed === 0) return judgement('passed', finding('writers-in-order', { claims: claims.size }));
+    if (unattributed === 0) {
+      const inOrder = finding('writers-in-order', { claims: claims.size });
+      return passedIfAllWasSeen(history, 'a write that was overwritten at once', inOrder);
+    }
     const dead = facts.gone?.proof === 'processes' && facts.faults[0]?.signal === 'SIGKILL';
     return judgement(
       dead ? 'skipped' : 'inconclusive',

@@ -11,10 +11,6 @@ describe('passed', () => {
     expect(seen(handedOver())).toBe('passed unchanged-after-end');
   });
 
-  test('by polling, with what that cannot see', () => {
-    expect(seen(handedOver({ source: 'poll' }))).toBe('passed unchanged-after-end observed-by-polling');
-  });
-
   test('the transaction that ended it wrote twice', () => {
     const run = restarted()
       .picksUp(2)

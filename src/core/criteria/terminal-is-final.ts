@@ -7,14 +7,14 @@
  * Not seen by anybody, and so not judged: versions that one transaction wrote one after the other (see `versionsOf`).
  * A change that leaves status, claim, progress, counts, timestamps and error alone (a flag of the application's own)
  * is none of ours; nor is the completion time that is filled in a moment after the status.
- * What it cannot see: under polling, a change that was undone between two looks.
+ * What it cannot see: under polling, a change that was undone between two looks. So it passes with the trigger alone.
  */
 import type { RowValues } from '../event.ts';
 import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
 import { last } from '../history.ts';
 import { isSameTime } from '../timestamps.ts';
-import { judgement, type Criterion } from './criterion.ts';
+import { judgement, passedIfAllWasSeen, type Criterion } from './criterion.ts';
 
 const JUDGED = ['status', 'taskId', 'progress', 'startedAt', 'completedAt', 'retryCount', 'error'] as const;
 
@@ -47,13 +47,7 @@ export const terminalIsFinal: Criterion = {
     const settled = last(history, 'settle:ended');
     if (settled === undefined) return judgement('inconclusive', finding('not-settled'));
     const quiet = finding('unchanged-after-end', { forMs: settled.atMs - terminal.atMs });
-    return last(history, 'observer:started')?.source === 'trigger'
-      ? judgement('passed', quiet)
-      : judgement(
-          'passed',
-          quiet,
-          finding('observed-by-polling', { unseen: 'a change that was undone at once' }),
-        );
+    return passedIfAllWasSeen(history, 'a change that was undone at once', quiet);
   },
 };
 

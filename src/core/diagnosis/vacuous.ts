@@ -107,7 +107,8 @@ export const workNotShown: Diagnose = ({ found }) =>
   found('ended-without-work-shown') || found('only-touched') ? {} : undefined;
 
 /** Whether the files were done cannot be told from the row. */
-export const effectsUnknown: Diagnose = ({ found }) => (found('ended-too-soon') ? {} : undefined);
+export const effectsUnknown: Diagnose = ({ found }) =>
+  found('ended-too-soon') || found('ended-sooner-than-control') ? {} : undefined;
 
 /** The table has a word that no mapping knows: until it does, an end may look like work, and work like nothing. */
 export const statusNotMapped: Diagnose = ({ found, facts }) => {

@@ -152,10 +152,18 @@ function passedLines(report: Report, options: ResultsOptions): readonly string[]
   return [
     ...head,
     `${indent}${times}`,
-    ...notExercised(missing, others).flatMap((text) =>
+    ...[...notJudged(report), ...notExercised(missing, others)].flatMap((text) =>
       wrap(text, width - indent.length).map((line) => `${indent}${palette.faint(line)}`),
     ),
   ];
+}
+
+/** What the verdict does not speak of, because the rows were only looked at now and then. */
+function notJudged({ criteria }: Report): readonly string[] {
+  const unseen = criteria.filter(({ evidence }) => evidence.some(({ code }) => code === 'unseen-by-polling'));
+  return unseen.length === 0
+    ? []
+    : [`not judged under polling: ${unseen.map(({ title }) => title).join(', ')}`];
 }
 
 function notExercised(missing: readonly string[], others: readonly string[]): readonly string[] {

@@ -1,4 +1,5 @@
 /** The detection matrix as Markdown: what each worker was found guilty of, beside what a hand-written script would have said. */
+import { unseenIn } from './judge-row.ts';
 import { isCorrect, type CorpusRow, type TargetKind } from './row.ts';
 import type { RowResult } from './run-row.ts';
 import { TARGETS, type CorpusTarget } from './targets.ts';
@@ -20,8 +21,8 @@ export function renderMatrix(results: readonly RowResult[]): string {
     'Made by `npm run corpus`. Every worker is the reference worker of its queue with one thing wrong, or a correct one of',
     'another style; each run is a real one, with a real kill. A cell gives the verdict, the criteria that failed and the',
     'diagnoses, the nearest one first. *Under polling* is the same row without the trigger (`--observe poll`): it may be',
-    'unable to see what happened, and then says so (inconclusive); it may never call a broken worker sound or a sound one',
-    'broken. The last column is what the checks of a hand-written script (the row is looked at once a second after the',
+    'unable to see what happened, and then says so: of the run (inconclusive), or of the criteria that it leaves unjudged. It',
+    'may never say that one is kept which is not, nor call a sound worker broken. The last column is what the checks of a hand-written script (the row is looked at once a second after the',
     'restart: is it there, has it ended in time?) would have said of the run with the trigger.',
     '',
     ...summary(results),
@@ -55,13 +56,16 @@ function summary(results: readonly RowResult[]): readonly string[] {
   const pollBroken = polled.filter(({ row }) => !isCorrect(row));
   const count = (verdict: string): number =>
     pollBroken.filter(({ report }) => report.verdict === verdict).length;
+  const falsePasses = pollBroken.filter(
+    ({ report, misses }) => report.verdict === 'passed' && misses.length > 0,
+  );
   const falseAlarms = polled.filter(({ row, misses }) => isCorrect(row) && misses.length > 0).length;
   return [
     `- ${caught} of ${broken.length} runs of broken workers told as they should be, ${byScript} of them by the script's checks; ${wrong} of ${correct.length} runs of correct workers misjudged.`,
     ...(polled.length === 0
       ? []
       : [
-          `- Under polling: of ${pollBroken.length} runs of broken workers ${count('failed')} failed, ${count('inconclusive')} inconclusive, ${count('passed')} passed; ${falseAlarms} of ${polled.length - pollBroken.length} runs of correct workers misjudged.`,
+          `- Under polling: of ${pollBroken.length} runs of broken workers ${count('failed')} failed, ${count('inconclusive')} inconclusive, ${count('passed') - falsePasses.length} passed with what they break left unjudged, ${falsePasses.length} falsely passed; ${falseAlarms} of ${polled.length - pollBroken.length} runs of correct workers misjudged.`,
         ]),
   ];
 }
@@ -127,7 +131,9 @@ function cell(result: RowResult | undefined): string {
     ...(failed.length === 0 ? [] : [failed.join(', ')]),
     ...(diagnoses.length === 0 ? [] : [`→ ${orderDiagnoses(row, diagnoses).join(', ')}`]),
   ].join(' ');
-  const verdict = misses.length === 0 ? report.verdict : `**${report.verdict}** (${misses.join('; ')})`;
+  const leftOut = isCorrect(row) || report.verdict !== 'passed' ? [] : unseenIn(report);
+  const told = leftOut.length === 0 ? report.verdict : `passed, not judged: ${leftOut.join(', ')}`;
+  const verdict = misses.length === 0 ? told : `**${report.verdict}** (${misses.join('; ')})`;
   return found === '' ? verdict : `${verdict}: ${found}`;
 }
 

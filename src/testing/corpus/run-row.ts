@@ -10,10 +10,21 @@ import type { Report } from '../../core/report.ts';
 import type { Operator } from '../../verification/context.ts';
 import { verify } from '../../verification/verify.ts';
 import type { TestPostgres, TestServer } from '../servers.ts';
-import { missesOf, type Observed } from './judge-row.ts';
+import { missesOf, unseenIn, type Observed } from './judge-row.ts';
 import type { CorpusRow, TargetKind } from './row.ts';
 import { scriptSays } from './script-says.ts';
 import { builtWorker, TARGETS, type RunPlace } from './targets.ts';
+// Rows are run side by side, and a module that one of them is still loading is given to the next half made (by jiti,
+// which runs the corpus from its sources). So what a run loads when it needs it is loaded here.
+/* oxlint-disable import/no-unassigned-import */
+import '../../queues/bullmq/bullmq.ts';
+import '../../queues/bullmq/postgres-store.ts';
+import '../../queues/bullmq/redis-store.ts';
+import '../../queues/celery/amqp-broker.ts';
+import '../../queues/celery/celery.ts';
+import '../../queues/celery/redis-broker.ts';
+import '../../queues/none/none.ts';
+/* oxlint-enable import/no-unassigned-import */
 
 export interface RowResult {
   readonly row: CorpusRow;
@@ -101,7 +112,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
     const failed = report.criteria.filter(({ status }) => status === 'failed').map(({ id }) => id);
     const diagnoses = report.diagnoses.map(({ id }) => id);
     const script = scriptSays(createHistory(events));
-    const found = { verdict: report.verdict, failed, diagnoses };
+    const found = { verdict: report.verdict, failed, diagnoses, unseen: unseenIn(report) };
     const misses = problem === null ? missesOf(row, found, observed) : [problem.message];
     return {
       row,
