@@ -20,8 +20,8 @@ export type BrokerSnapshot = EventOf<'broker:snapshot'>;
 /** A version in whose row the job has ended. */
 export type Ended = RowVersion & { readonly values: RowValues };
 
-export function hasEnded(version: RowVersion): version is Ended {
-  return version.values !== null && isTerminal(version.values.state);
+export function hasEnded(version: RowVersion | undefined): version is Ended {
+  return version?.values != null && isTerminal(version.values.state);
 }
 
 /** Anything that has its place in the record. */

@@ -285,7 +285,7 @@ function wasSubmitted(history: History, brokerBefore: BrokerSnapshot | undefined
 /** The version that brought the final state that still stands. */
 function endOf(changes: readonly RowVersion[]): Ended | undefined {
   const now = changes.at(-1);
-  if (now === undefined || !hasEnded(now)) return undefined;
+  if (!hasEnded(now)) return undefined;
   const other = changes.findLastIndex((version) => version.values?.state !== now.values.state);
   return changes.slice(other + 1).find(hasEnded);
 }

@@ -36,8 +36,20 @@ describe('passed', () => {
     const counted = { kind: 'rows:counted', job: 'job-waiting', role: 'witness-waiting', rows } as const;
     const others = events
       .filter(({ kind }) => kind !== 'rows:counted')
-      .toSpliced(-1, 0, { ...counted, seq: events.length, atMs: 0 });
+      .toSpliced(-1, 0, { ...counted, seq: events.length - 2, atMs: 0 });
     expect(judgedAs(historyOf(others), 'no-duplicate-jobs')).toBe('passed rows-not-counted one-message');
+  });
+
+  test('… also where those are counted last', () => {
+    const rows = [{ id: 'w', files: FILES.slice(1) }];
+    const { events } = handedOver().end();
+    const counted = { kind: 'rows:counted', job: 'job-waiting', role: 'witness-waiting', rows } as const;
+    const end = events.at(-1)!;
+    const both = events.toSpliced(-1, 1, { ...counted, seq: end.seq, atMs: 0 }, { ...end, seq: end.seq + 1 });
+    const run = stranger(handedOver(), 'child', FILES.slice(0, 1)).end();
+    const withChild = run.events.toSpliced(-1, 0, { ...counted, seq: end.seq, atMs: 0 });
+    expect(judgedAs(historyOf(both), 'no-duplicate-jobs')).toBe('passed one-row one-message');
+    expect(findingOf(historyOf(withChild), 'one-row')).toMatchObject({ children: 1 });
   });
 
   test('a broker that does not count is said', () => {

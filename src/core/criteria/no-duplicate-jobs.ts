@@ -12,7 +12,7 @@
  * files column; then only the other is judged, and that is said.
  */
 import { finding } from '../findings.ts';
-import type { History } from '../history.ts';
+import { isBefore, type History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -61,8 +61,8 @@ function isSplitByItsWorker(history: History, { begun, faults, struck, snapshots
   // What was killed at once has sent nothing on its way out.
   const killed = faults[0]?.signal === 'SIGKILL';
   const started = history.of('worker:started').find(({ incarnation }) => incarnation > struck);
-  const until = killed ? (started?.seq ?? begun.seq) : begun.seq;
-  return snapshots.some(({ seq, messages }) => seq < until && messages !== null && messages > 1);
+  const until = (killed ? started : undefined) ?? begun;
+  return snapshots.some((look) => isBefore(look, until) && (look.messages ?? 0) > 1);
 }
 
 interface FurtherRows {

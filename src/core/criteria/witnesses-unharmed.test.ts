@@ -35,6 +35,39 @@ describe('passed', () => {
     expect(seen(waits(recovered()))).toBe('passed witnesses-well');
   });
 
+  test('how many waited is told', () => {
+    const passed = (run: RunBuilder) => findingOf(run.end(), 'witnesses-well');
+    expect(passed(waits(recovered()))).toMatchObject({ waited: 1 });
+    const alone = aRun().job('witness-ended').picksUp(1).completed().job().submitted().picksUp(1).strike();
+    expect(passed(alone.gone().starts(2).picksUp(2).completed())).toMatchObject({ waited: 0 });
+  });
+
+  test('what its own worker still wrote before the strike, or before its end, is no harm to the ended one', () => {
+    const before = aRun().job('witness-ended').picksUp(1).row({ status: 'completed' }, 1);
+    before.row({ progress: 90 }, 1).row({ progress: 100 }, 1).job('subject').submitted();
+    before.picksUp(1).progress(20).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(seen(before)).toBe('passed witnesses-well');
+    const late = aRun().job('witness-ended').picksUp(1).job('subject').submitted().picksUp(1).strike();
+    late.of('witness-ended').progress(50, 1).completed(1).of('subject').gone().starts(2).ready(2);
+    expect(seen(late.picksUp(2).completed())).toBe('passed witnesses-well');
+  });
+
+  test('a first witness that was never seen to end was not there to be harmed', () => {
+    const run = aRun().job('witness-ended').picksUp(1).job('subject').submitted().picksUp(1).progress(20);
+    expect(seen(run.strike().gone().starts(2).ready(2).picksUp(2).completed())).toBe('passed witnesses-well');
+  });
+
+  test('the waiting one failed as the subject did, and so had the first before the strike', () => {
+    const run = (): RunBuilder => {
+      const before = aRun().job('witness-ended').picksUp(1).failed('no such file').job().submitted();
+      before.job('witness-waiting').of('subject').picksUp(1).progress(20).strike().gone().starts(2);
+      return before.ready(2).picksUp(2).failed('no such file').of('witness-waiting').picksUp(2);
+    };
+    expect(seen(run().failed('no such file'))).toBe('passed witnesses-well');
+    const controlled = run().failed('no such file').job('control').submitted().picksUp(2).failed();
+    expect(judgedAs(controlled.end(), 'same-outcome')).toBe('passed ended-as-control');
+  });
+
   test('a change of a column that is not known is no harm', () => {
     expect(seen(waits(recovered()).of('witness-ended').row({}, 'notifier'))).toBe('passed witnesses-well');
   });
@@ -75,6 +108,14 @@ describe('failed', () => {
     expect(seen(run)).toBe('failed waiting-witness-failed');
   });
 
+  test('… also where it is the only witness, if the subject completed', () => {
+    const run = aRun().job('subject').submitted().job('witness-waiting').of('subject').picksUp(1);
+    run.progress(20).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(seen(run.of('witness-waiting').picksUp(2).failed('interrupted'))).toBe(
+      'failed waiting-witness-failed',
+    );
+  });
+
   test('the subject failed too, and one like it had completed before the strike', () => {
     const refused = (): RunBuilder =>
       struck().picksUp(2).failed('locked').of('witness-waiting').picksUp(2).failed('locked');
@@ -109,6 +150,10 @@ describe('failed', () => {
       now: 'processing',
     });
     expect(judge(history).diagnoses.map(({ id }) => id)).toContain('reran-finished-job');
+    const changed = waits(recovered()).of('witness-waiting').row({ status: 'failed' }, 2);
+    expect(
+      findingOf(changed.row({ status: 'processing' }, 2).end(), 'waiting-witness-reopened'),
+    ).toMatchObject({ before: 'completed' });
   });
 
   test('the waiting one is gone', () => {
@@ -137,6 +182,11 @@ describe('inconclusive', () => {
       .broker({ due: { kind: 'at', atMs: 900_000 } })
       .timesOut();
     expect(seen(run)).toBe('inconclusive waiting-witness-stuck not-due-yet');
+  });
+
+  test('the waiting one has a status that is not configured: it may be an end', () => {
+    const run = recovered().of('witness-waiting').picksUp(2).row({ status: 'done' }, 2);
+    expect(seen(run)).toBe('inconclusive status-not-mapped');
   });
 
   test('the record breaks off', () => {
