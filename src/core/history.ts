@@ -29,6 +29,9 @@ export interface Recorded {
   readonly seq: number;
 }
 
+/** What never came: everything is before it. */
+export const NEVER: Recorded = { seq: Number.POSITIVE_INFINITY };
+
 /** Whether one was recorded before the other. */
 export function isBefore(one: Recorded, other: Recorded): boolean {
   return one.seq < other.seq;
@@ -116,7 +119,7 @@ export function rowBefore(
 
 /** The status of a row whose meaning no mapping tells; `undefined`: it is known, or there is no row. */
 export function unmappedStatus(values: RowValues | null | undefined): string | undefined {
-  return values?.state === 'unknown' && values.status !== null ? values.status : undefined;
+  return values?.state === 'unknown' ? (values.status ?? undefined) : undefined;
 }
 
 export function lastSnapshotBefore(

@@ -16,7 +16,7 @@
  */
 import { isTerminal, type EventOf, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first, isBefore, last, type History, type Recorded, type RowVersion } from '../history.ts';
+import { first, isBefore, last, NEVER, type History, type Recorded, type RowVersion } from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { kindOfWrite } from '../take-over.ts';
@@ -127,8 +127,6 @@ interface Wait {
   /** The pick-up, or the end of the job. */
   readonly until: Recorded;
 }
-
-const NEVER: Recorded = { seq: Number.POSITIVE_INFINITY };
 
 function waitsOf(facts: RestartFacts): readonly Wait[] {
   const { changes } = facts;
