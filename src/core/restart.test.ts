@@ -105,15 +105,6 @@ test('a job that waits for its children is worked on by their messages, not by o
   expect(undelivered({ waitsForChildren: true })).toBe(false);
 });
 
-test('a write is before its worker was ready, whenever another was', () => {
-  const run = inFlight().ready(1).strike().gone().starts(2).progress(40, 2);
-  const booting = run.history().of('row:version').at(-1)!;
-  expect(factsOf(run).isBeforeReady(booting)).toBe(false);
-  const later = run.ready(2).progress(60, 2).history().of('row:version').at(-1)!;
-  expect(factsOf(run).isBeforeReady(booting)).toBe(true);
-  expect(factsOf(run).isBeforeReady(later)).toBe(false);
-});
-
 test('the files are the subject’s, whatever jobs there are beside it', () => {
   expect(factsOf(aRun().job('witness-ended').job()).items).toBe(5);
 });
@@ -128,50 +119,6 @@ describe('the beginning of a person’s restart', () => {
     const facts = factsOf(run);
     expect(facts.begun).toBe(facts.gone);
     expect(factsOf(inFlight(OPERATOR)).begun).toBeUndefined();
-  });
-});
-
-describe('who was there after it', () => {
-  test('a worker that a person started is there when it is seen, the first one is none', () => {
-    const run = inFlight(OPERATOR).starts(1).strike().gone();
-    expect(factsOf(run).successor).toBeUndefined();
-    expect(factsOf(run.starts(2)).successor).toMatchObject({ incarnation: 2 });
-  });
-
-  test('the struck worker’s own end is not its successor’s', () => {
-    expect(factsOf(inFlight().exits(1, 1).strike().gone()).successorDied).toBeUndefined();
-  });
-
-  test('nor does one that died count where a later one lives', () => {
-    const run = restarted().exits(2, 1);
-    expect(factsOf(run).successorDied).toMatchObject({ incarnation: 2 });
-    expect(factsOf(run.starts(3)).successorDied).toBeUndefined();
-  });
-});
-
-describe('a new worker that does not become ready', () => {
-  const notReady = (run: RunBuilder) => factsOf(run).successorNotReady?.incarnation;
-  const started = (): RunBuilder => inFlight().ready(1).strike().gone().starts(2);
-
-  test('was started after the struck one, and lives', () => {
-    expect(notReady(inFlight().ready(1).strike().gone())).toBeUndefined();
-    expect(notReady(started())).toBe(2);
-    expect(notReady(started().ready(2))).toBeUndefined();
-    expect(notReady(started().exits(2, 1))).toBeUndefined();
-    expect(notReady(inFlight().strike().gone().starts(2))).toBeUndefined();
-  });
-
-  test('lives also where only the struck one had ended, or the run ended it', () => {
-    expect(notReady(started().exits(1, 137))).toBe(2);
-    const stopped = {
-      kind: 'worker:exited',
-      incarnation: 2,
-      exitCode: null,
-      signal: 'SIGTERM',
-      expected: true,
-      lastLine: null,
-    } as const;
-    expect(notReady(started().event(stopped))).toBe(2);
   });
 });
 
