@@ -8,6 +8,7 @@ import {
   type JobRole,
   type RowValues,
 } from './event.ts';
+import { inPercent, NOTHING_SEEN, progressUnit, withProgress, type ProgressSeen } from './progress-scale.ts';
 
 export interface History {
   readonly events: readonly Event[];
@@ -91,7 +92,54 @@ export function versionsOf(history: History, job: string | undefined): readonly 
     return transaction === undefined || versions[index + 1]?.writer?.transactionId !== transaction;
   });
   const archived = history.of('row:archived').findLast((event) => event.job === job);
-  return archived === undefined ? visible : movedTo(archived.values, visible);
+  const moved = archived === undefined ? visible : movedTo(archived.values, visible);
+  return inHundredths(history, job, removesEnded(history) ? endedByDeletion(moved) : moved);
+}
+
+/**
+ * A queue that deletes the rows of jobs that have ended: so it did with the job that ran to its end before the subject
+ * was made, and so before any restart.
+ */
+function removesEnded(history: History): boolean {
+  const witness = jobInRole(history, 'witness-ended');
+  const subject = history.of('job:created').find(({ role }) => role === 'subject');
+  if (witness === undefined || subject === undefined) return false;
+  const last = history.of('row:version').findLast(({ job, seq }) => job === witness && seq < subject.seq);
+  return last !== undefined && last.values === null;
+}
+
+/** There a deletion is the end: of a job that was completed, unless its row had said otherwise before. */
+function endedByDeletion(versions: readonly RowVersion[]): readonly RowVersion[] {
+  const last = versions.findLast(({ values }) => values !== null)?.values;
+  if (last == null || versions.at(-1)?.values !== null) return versions;
+  if (isTerminal(last.state)) return movedTo(last, versions);
+  // When it ended is in the history, not in the row.
+  const { completedAt: _none, ...row } = last;
+  return movedTo({ ...row, status: 'deleted', state: 'completed' }, versions);
+}
+
+/** With their progress as a share of a hundred, however the table counts it. */
+function inHundredths(history: History, job: string, versions: readonly RowVersion[]): readonly RowVersion[] {
+  const unit = progressUnit(progressSeen(history, job, versions));
+  if (unit === 1) return versions;
+  return versions.map((version) =>
+    version.values?.progress == null
+      ? version
+      : { ...version, values: { ...version.values, progress: inPercent(version.values.progress, unit) } },
+  );
+}
+
+function progressSeen(history: History, job: string, versions: readonly RowVersion[]): ProgressSeen {
+  const witness = jobInRole(history, 'witness-ended');
+  const ended = history
+    .of('row:version')
+    .find((version) => version.job === witness && version.values?.state === 'completed');
+  const items = history.of('job:created').find((event) => event.job === job)?.files.length ?? 0;
+  return versions.reduce<ProgressSeen>(
+    (seen, { values }) =>
+      values?.progress == null ? seen : withProgress(seen, values.progress, values.state === 'completed'),
+    { ...NOTHING_SEEN, ofOneFile: ended?.values?.progress ?? null, items },
+  );
 }
 
 /** A row that was moved to the archive for good was not deleted: from then on it is as it lies there. */

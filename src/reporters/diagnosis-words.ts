@@ -49,11 +49,20 @@ function runningPids(pids: string | number | null | undefined): readonly string[
 }
 
 const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => DiagnosisSentences } = {
-  'deleted-at-boot': ({ incarnation }) => ({
-    title: 'a new worker deleted the job',
-    evidence: [`the delete was made by worker #${incarnation}`],
-    fix: 'let the clean-up at start leave rows in processing alone, or hand them back to the queue instead of deleting them',
-  }),
+  'deleted-at-boot': ({ incarnation, message }) =>
+    message === 1
+      ? {
+          title: 'the messages were deleted when a new worker started',
+          evidence: [
+            `when worker #${incarnation} started, the broker had the job and the one that waited behind it; both are gone, and nobody was handed either`,
+          ],
+          fix: 'let a worker leave the queue as it is when it starts: no obliterate, clean or drain of what waits or is active',
+        }
+      : {
+          title: 'a new worker deleted the job',
+          evidence: [`the delete was made by worker #${incarnation}`],
+          fix: 'let the clean-up at start leave rows in processing alone, or hand them back to the queue instead of deleting them',
+        },
   'successor-died': (values) => ({
     title: 'the new worker ended by itself',
     evidence: [`worker #${values['incarnation']} ended ${howItEnded(values)}`, ...lastLineOf(values)],

@@ -7,6 +7,7 @@
  *   npm run corpus -- --runs 3           everything three times; tells each cell that is not always the same
  *   npm run corpus -- --no-poll          with the trigger alone
  *   npm run corpus -- --observe poll     under polling alone
+ *   npm run corpus -- --disarmed         the reference workers in every scenario, with the fault left out
  *   npm run corpus -- --lanes 1 --keep   one after the other; the runs' folders stay, for a look at their journals
  *
  * To add a row: write the worker into `fixtures/broken-workers/<queue>/<defect>.ts` (the reference with one thing
@@ -20,6 +21,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { differences } from './corpus/differences.ts';
 import type { Observed } from './corpus/judge-row.ts';
+import { disarmedRows } from './corpus/disarmed.ts';
 import { inLanes } from './corpus/lanes.ts';
 import { renderMatrix } from './corpus/matrix.ts';
 import { makeTemplates, runRow, type RowResult } from './corpus/run-row.ts';
@@ -35,13 +37,17 @@ const { values, positionals: words } = parseArgs({
     runs: { type: 'string', default: '1' },
     'no-poll': { type: 'boolean', default: false },
     observe: { type: 'string' },
+    disarmed: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
-const rows = ROWS.filter(
-  ({ name, target, worker, scenario }) =>
-    words.length === 0 || words.some((word) => `${name} ${target} ${worker} ${scenario}`.includes(word)),
-).filter(({ target }) => isHere(target));
+const all = values.disarmed ? disarmedRows(isHere) : ROWS;
+const rows = all
+  .filter(
+    ({ name, target, worker, scenario }) =>
+      words.length === 0 || words.some((word) => `${name} ${target} ${worker} ${scenario}`.includes(word)),
+  )
+  .filter(({ target }) => isHere(target));
 const ways: readonly Observed[] =
   values.observe === 'poll' ? ['poll'] : values['no-poll'] ? ['trigger'] : ['trigger', 'poll'];
 const cells = Array.from({ length: Number(values.runs) }, (_, run) =>
@@ -58,17 +64,24 @@ try {
     rows.map(({ target }) => target),
   );
   const results = await inLanes(cells, Number(values.lanes), async ({ row, observe, run }) => {
-    const result = await runRow(row, { server, redis, rabbitmq, outputDir, observe });
+    const result = await runRow(row, {
+      server,
+      redis,
+      rabbitmq,
+      outputDir,
+      observe,
+      disarmed: values.disarmed,
+    });
     console.log(describe(result));
     return { run, result };
   });
-  const all = results.map(({ result }) => result);
-  const missed = all.filter(({ misses }) => misses.length > 0);
-  const differing = differences(all);
-  console.log(`${all.length - missed.length} of ${all.length} as expected`);
+  const judged = results.map(({ result }) => result);
+  const missed = judged.filter(({ misses }) => misses.length > 0);
+  const differing = differences(judged);
+  console.log(`${judged.length - missed.length} of ${judged.length} as expected`);
   for (const line of differing) console.log(`DIFFERS ${line}`);
   const matrix = renderMatrix(results.filter(({ run }) => run === 0).map(({ result }) => result));
-  if (words.length === 0 && ways.length === 2 && rows.length === ROWS.length) {
+  if (!values.disarmed && words.length === 0 && ways.length === 2 && rows.length === ROWS.length) {
     const page = join(import.meta.dirname, '../../docs/detection.md');
     await writeFile(page, `${matrix}${keptSection(await readFile(page, 'utf8'))}`);
   } else console.log(matrix);

@@ -63,8 +63,8 @@ export async function recordGone(
   await lookAtWitness(run);
 }
 
-/** What became of the message of the job behind: a worker that leaves may take it along. */
-async function lookAtWitness(run: InFlight): Promise<void> {
+/** How the broker has the message of the job behind: a worker that leaves may take it along, one that comes remove it. */
+export async function lookAtWitness(run: InFlight): Promise<void> {
   const { witness, queue } = run;
   if (witness === null) return;
   const state = await queue.inspect(witness.message).catch(() => null);

@@ -2,7 +2,7 @@
 import { environmentError } from '../core/errors.ts';
 import { isTerminal } from '../core/event.ts';
 import { readSubject } from './after-gone.ts';
-import { changesOf } from '../core/history.ts';
+import { changesOf, type RowVersion } from '../core/history.ts';
 import { restartFacts } from '../core/restart.ts';
 import { isTimeInDoubt } from '../core/work-time.ts';
 import { readRows } from '../jobs/read-rows.ts';
@@ -103,14 +103,22 @@ async function queryEffects(database: Database, sql: string, job: string) {
  */
 export async function checkObservation(run: InFlight): Promise<void> {
   await run.observer.catchUp();
-  const before = subjectChanges(run).length;
+  const before = recordedChanges(run).length;
   const { rows } = await readJobs(run, [run.subject.id]);
   await run.observer.catchUp();
-  const changes = subjectChanges(run);
+  const changes = recordedChanges(run);
   const there = rows.get(run.subject.id)?.digest;
   const complete = changes.slice(Math.max(0, before - 1)).some((version) => version.values?.digest === there);
   if (!complete) await readSubject(run);
   record(run, { kind: 'observer:checked', job: run.subject.id, complete, versions: changes.length });
+}
+
+/** As they were recorded: what the history makes of them (an end by deletion, say) does not lie in the table. */
+function recordedChanges(run: InFlight): readonly RowVersion[] {
+  return run.recorder
+    .history()
+    .of('row:version')
+    .filter(({ job, source }) => job === run.subject.id && source !== 'read');
 }
 
 /** @returns whether an end without a restart has to be known to judge this one */

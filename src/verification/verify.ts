@@ -18,6 +18,7 @@ import { KEPT_ON_PURPOSE, leftovers } from '../journal/leftovers.ts';
 import { Recorder } from '../journal/recorder.ts';
 import type { Queue } from '../queues/queue.ts';
 import { awaitStrike } from './await-strike.ts';
+import { lookAtWitness } from './after-gone.ts';
 import { watchBroker, type BrokerWatch } from './broker-watch.ts';
 import { removeThings } from './clean-up.ts';
 import {
@@ -39,6 +40,7 @@ import {
   type Observing,
   type Operator,
   type RunContext,
+  hasEnded,
 } from './context.ts';
 import { consumerIds, HarnessWorkers } from './harness-workers.ts';
 import { monitor } from './monitor.ts';
@@ -182,6 +184,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   }
   await inStep(run, 'results', async () => {
     await settle(inFlight, broker);
+    if (witness !== null && !hasEnded(inFlight, witness.id)) await lookAtWitness(inFlight);
     await lookForLeftovers(inFlight);
     await countRows(inFlight);
     await countEffects(inFlight);

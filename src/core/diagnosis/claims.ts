@@ -5,7 +5,16 @@
 import { firstClaimAfter, claimIn, claimsWithin } from '../claims.ts';
 import { effectsOf } from '../effects.ts';
 import { isTerminal } from '../event.ts';
-import { changesOf, first, jobInRole, lastSnapshotBefore, snapshotsOf, type RowVersion } from '../history.ts';
+import {
+  changesOf,
+  first,
+  jobInRole,
+  lastSnapshotBefore,
+  rowBefore,
+  snapshotsOf,
+  type BrokerSnapshot,
+  type RowVersion,
+} from '../history.ts';
 import { findStallOfTheLiving } from '../redelivery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
@@ -23,9 +32,22 @@ function witness({ history }: Case, role: 'witness-ended' | 'witness-waiting'): 
   return job === undefined ? [] : changesOf(history, job);
 }
 
+/** What the broker last said of the job that waited behind. */
+export function brokerOfWaiting({ history }: Case): BrokerSnapshot | undefined {
+  const job = jobInRole(history, 'witness-waiting');
+  return job === undefined ? undefined : lastSnapshotBefore(snapshotsOf(history, job));
+}
+
 /** The queue hands nothing out, whoever listens. */
-export function isPaused({ facts }: Case): boolean {
-  return lastSnapshotBefore(facts.snapshots)?.facts?.['paused'] === true;
+export function isPaused(subject: Case): boolean {
+  const looks = [lastSnapshotBefore(subject.facts.snapshots), brokerOfWaiting(subject)];
+  return looks.some((look) => look?.facts?.['paused'] === true);
+}
+
+/** The job that waited behind is gone from the queue, and nobody has begun with it. */
+export function isWaitingRemoved(subject: Case): boolean {
+  const row = witness(subject, 'witness-waiting').at(-1)?.values;
+  return row?.state === 'pending' && brokerOfWaiting(subject)?.state === 'gone';
 }
 
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
@@ -36,6 +58,8 @@ export const staleLock: Diagnose = (subject) => {
   if (successorDied !== undefined || isPaused(subject)) return undefined;
   // A broker that had done with the job before the strike may have done with the one behind as well.
   if (brokerBefore?.state === 'ended' || brokerBefore?.state === 'gone') return undefined;
+  // What is not in the queue any more cannot be taken by anybody.
+  if (isWaitingRemoved(subject)) return undefined;
   const waiting = witness(subject, 'witness-waiting');
   const now = waiting.at(-1)?.values;
   const untouched = waiting.every((version) => version.seq < gone.seq);
@@ -53,9 +77,12 @@ export const loadedAtBootOnly: Diagnose = (subject) => {
 /** What names the claim named the worker for other jobs too, and the new worker goes by another name. */
 export const claimTiedToName: Diagnose = (subject) => {
   const { before, struck, attribute, end } = subject.facts;
-  if (!isUntouched(subject) || end !== undefined) return undefined;
+  if (!isUntouched(subject) || end !== undefined || rowBefore(subject.facts.versions) === null)
+    return undefined;
+  if (loadedAtBootOnly(subject) !== undefined || graceShorterThanDrain(subject) !== undefined)
+    return undefined;
   const name = claimIn(before);
-  if (name === null || isTokenOfBullmq(subject, name)) return undefined;
+  if (name === null || isTokenOfBullmq(subject, name) || isNamedByPid(subject, name)) return undefined;
   const others = [...witness(subject, 'witness-ended'), ...witness(subject, 'witness-waiting')];
   const usedTwice = others.some(({ values }) => claimIn(values) === name);
   const newName = others
@@ -70,6 +97,13 @@ function isTokenOfBullmq({ history, facts }: Case, claim: string): boolean {
   const bullmq = first(history, 'run:started')?.target.queue === 'bullmq';
   // While a lock stands its holder goes by the token; afterwards by the name of the worker.
   return bullmq && facts.snapshots.some(({ owner, lockUntilMs }) => owner === claim && lockUntilMs !== null);
+}
+
+/** Every life of a worker has a name of its own then, so no recovery by name is to be expected. */
+function isNamedByPid({ history, facts }: Case, name: string): boolean {
+  const trees = history.of('worker:processes').filter(({ incarnation }) => incarnation === facts.struck);
+  const pids = trees.flatMap(({ processes }) => processes.map(({ pid }) => String(pid)));
+  return (name.match(/\d+/g) ?? []).some((number) => pids.includes(number));
 }
 
 /** It failed once, was to be retried, and with the worker the retry was gone. */
@@ -128,8 +162,9 @@ export const completedOnShutdown: Diagnose = (subject) => {
     : undefined;
 };
 
+/** What clients say of a connection that was closed under them. "Shutdown" alone is what a handler says that gives up. */
 const CLOSED =
-  /\b(?:closed|destroyed|terminated|not (?:open|queryable))\b|after calling end|shut(?:ting)?[ -]?down|ECONNRESET/i;
+  /\b(?:closed|destroyed|terminated|not (?:open|queryable))\b|after calling end|(?:pool|client|connection|database|server|system)\b.*\bshut(?:ting)?[ -]?down|ECONNRESET/i;
 
 /**
  * The old worker failed its job after the signal, for want of something that it had closed itself: the row says so, or

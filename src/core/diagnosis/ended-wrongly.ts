@@ -15,6 +15,7 @@ import {
   errorSwallowed,
   lostInShutdownWindow,
   resumedPastWork,
+  isPaused,
 } from './claims.ts';
 import { groupWaitsForTheDead } from './celery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
@@ -181,7 +182,7 @@ export const slotLeftBehind: Diagnose = (subject) => {
   if (refused !== undefined) return { status: refused, refused: 1 };
   const stuck = valuesOf(subject, 'waiting-witness-stuck');
   if (stuck === undefined || subject.facts.successorDied !== undefined) return undefined;
-  if (lostInShutdownWindow(subject) !== undefined) return undefined;
+  if (lostInShutdownWindow(subject) !== undefined || isPaused(subject)) return undefined;
   const row = subject.facts.versions.at(-1)?.values;
   // Where the subject itself is stuck too, what keeps it is the cause of both.
   return row != null && isTerminal(row.state) ? { status: stuck.status } : undefined;

@@ -15,8 +15,8 @@ import {
   isCelery,
   visibilityValues,
 } from './celery.ts';
-import { closedBeforeDrained, isPaused, loadedAtBootOnly, takenAndLeft } from './claims.ts';
-import type { Case, Diagnose } from './diagnosis.ts';
+import { closedBeforeDrained, isPaused, isWaitingRemoved, loadedAtBootOnly, takenAndLeft } from './claims.ts';
+import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 
 /** Interrupted in flight by a restart that took place, watched to the end of the run, and not brought to its end. */
 function isLost({ facts, has, found }: Case): boolean {
@@ -86,6 +86,7 @@ export const redeliveredButSkipped: Diagnose = (subject) => {
   if (ackedOnReceipt(subject) !== undefined) return undefined;
   const again = findRedelivery(facts);
   const after = facts.brokerAfterGone;
+  if (again === undefined && messagesDeleted(subject) !== undefined) return undefined;
   const wasThere =
     after !== undefined && !isOver(after) && after.state !== 'dead' && after.state !== 'unknown';
   return again !== undefined || wasThere ? { deliveries: again?.deliveries ?? null } : undefined;
@@ -163,19 +164,33 @@ export const stuckAfterPickup: Diagnose = (subject) => {
 export const nobodyListens: Diagnose = (subject) => {
   const { facts, history } = subject;
   const after = now(subject);
+  const connected = isSomebodyThere(history, facts) ? 1 : 0;
+  // The subject ended, and the one behind is kept back.
+  if (subject.found('waiting-witness-stuck') && !isLost(subject) && isPaused(subject)) {
+    return { connected, queues: null, paused: 1 };
+  }
   if (!isLost(subject) || facts.successorDied !== undefined || after?.state !== 'waiting') return undefined;
   // What a worker has fetched and not begun waits too, and somebody listens.
   if (after.owner !== null) return undefined;
   const queues = after.facts?.['workerQueues'];
   return {
-    connected: isSomebodyThere(history, facts) ? 1 : 0,
+    connected,
     queues: queues === undefined ? null : String(queues),
     ...(isPaused(subject) ? { paused: 1 } : {}),
   };
 };
 
+/** The message was there when the old worker was gone, and nobody was handed it; nor the one behind, and both are gone. */
+function messagesDeleted(subject: Case): DiagnosisValues | undefined {
+  const { successor, brokerAfterGone: after } = subject.facts;
+  if (!isUntouched(subject) || isCelery(subject.history) || successor === undefined) return undefined;
+  if (now(subject)?.state !== 'gone' || after === undefined || isOver(after)) return undefined;
+  if (findRedelivery(subject.facts) !== undefined || !isWaitingRemoved(subject)) return undefined;
+  return { incarnation: successor.incarnation, message: 1 };
+}
+
 export const deletedAtBoot: Diagnose = (subject) => {
-  if (!subject.has('job-persisted', 'failed')) return undefined;
+  if (!subject.has('job-persisted', 'failed')) return messagesDeleted(subject);
   const deleted = subject.facts.changes.find((version) => version.values === null);
   if (deleted === undefined) return undefined;
   const incarnation = subject.facts.attribute(deleted)?.incarnation ?? null;

@@ -2,6 +2,13 @@
 import { incarnationOfName } from '../../core/attribution.ts';
 import { describeBroker, describeDue } from '../../core/broker-words.ts';
 import { isTerminal, type EventOf, type RowValues, type Writer } from '../../core/event.ts';
+import {
+  inPercent,
+  NOTHING_SEEN,
+  progressUnit,
+  withProgress,
+  type ProgressSeen,
+} from '../../core/progress-scale.ts';
 import { describeDuration } from '../durations.ts';
 import type { Mark } from './layout.ts';
 
@@ -14,12 +21,21 @@ export interface MonitorState {
   /** Somebody else than before the restart works on the job. */
   pickedUp: boolean;
   broker: EventOf<'broker:snapshot'> | null;
+  /** What tells how the table counts progress. */
+  progress: ProgressSeen;
 }
 
 export type Say = (mark: Mark, text: string) => readonly string[];
 
 export function newMonitorState(): MonitorState {
-  return { restartAtMs: null, row: null, writer: '', pickedUp: false, broker: null };
+  return {
+    restartAtMs: null,
+    row: null,
+    writer: '',
+    pickedUp: false,
+    broker: null,
+    progress: { ...NOTHING_SEEN, items: 0 },
+  };
 }
 
 /** Where the job stands when the monitoring begins, unless somebody has taken it up already. */
@@ -31,6 +47,7 @@ export function firstLines(state: MonitorState, nowMs: number, say: Say): readon
 
 /** The changes of the subject from the restart on; what came before is told by the steps. */
 export function rowLines(event: EventOf<'row:version'>, state: MonitorState, say: Say): readonly string[] {
+  noteProgress(event, state);
   if (event.role !== 'subject' || event.source === 'read') return [];
   const { values } = event;
   const before = state.row;
@@ -61,6 +78,15 @@ export function rowLines(event: EventOf<'row:version'>, state: MonitorState, say
   ];
 }
 
+function noteProgress({ role, values }: EventOf<'row:version'>, state: MonitorState): void {
+  if (values?.progress == null) return;
+  const isCompleted = values.state === 'completed';
+  if (role === 'subject') state.progress = withProgress(state.progress, values.progress, isCompleted);
+  else if (role === 'witness-ended' && isCompleted && state.progress.ofOneFile === null) {
+    state.progress = { ...state.progress, ofOneFile: values.progress };
+  }
+}
+
 /** For those who want to see all of it. */
 export function brokerLines(
   event: EventOf<'broker:snapshot'>,
@@ -86,7 +112,7 @@ export function waitingFor(state: MonitorState, event: EventOf<'broker:snapshot'
 }
 
 function lineOf(state: MonitorState, atMs: number, row: RowValues, note: string): string {
-  const progress = row.progress == null ? '' : ` ${row.progress} %`;
+  const progress = row.progress == null ? '' : ` ${inPercent(row.progress, progressUnit(state.progress))} %`;
   const status = `${row.status ?? 'null'}${progress}`;
   return `${timeOf(state, atMs)}  ${status.padEnd(16)}  ${note}`.trimEnd();
 }

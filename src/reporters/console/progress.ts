@@ -99,6 +99,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'job:created': {
       if (event.role === 'witness-ended') state.waiting = 'running a witness to its end before the strike';
       if (event.role !== 'subject') return [];
+      state.monitor.progress = { ...state.monitor.progress, items: event.files.length };
       const files = `${event.files.length} dummy ${event.files.length === 1 ? 'PDF' : 'PDFs'}`;
       const line = say('good', `${event.job}  ${files}, ${event.status}`);
       return event.followedLate === true

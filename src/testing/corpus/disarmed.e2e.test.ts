@@ -6,34 +6,28 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { SCENARIOS } from '../../core/scenario.ts';
 import { REDIS_SERVER, startTestPostgres, startTestRedis } from '../servers.ts';
+import { disarmedRows } from './disarmed.ts';
 import { inLanes } from './lanes.ts';
-import type { CorpusRow, TargetKind } from './row.ts';
-import { ROWS } from './rows.ts';
+import type { TargetKind } from './row.ts';
 import { makeTemplates, runRow, type RowResult } from './run-row.ts';
 import { TARGETS } from './targets.ts';
 
-/** Celery has its own, with its workers: they take long to start. */
+/** Celery's workers take long to start: one scenario is tried with its other tests, all by `npm run corpus -- --disarmed`. */
 function isHere(target: TargetKind): boolean {
   const { family, needsRedis } = TARGETS[target];
   return family !== 'celery' && (REDIS_SERVER !== null || !needsRedis);
 }
 
-const references = ROWS.filter(({ name, target }) => name === 'reference' && isHere(target));
-const rows: readonly CorpusRow[] = references.flatMap((row) =>
-  Object.keys(SCENARIOS).map((scenario) => ({ ...row, scenario })),
-);
+const rows = disarmedRows(isHere);
+const targets = new Set(rows.map(({ target }) => target));
 let results: readonly RowResult[];
 
 beforeAll(async () => {
   const outputDir = await mkdtemp(join(tmpdir(), 'vr-disarmed-'));
   await using server = await startTestPostgres();
   await using redis = REDIS_SERVER === null ? null : await startTestRedis();
-  await makeTemplates(
-    server,
-    references.map(({ target }) => target),
-  );
+  await makeTemplates(server, targets);
   results = await inLanes(rows, 2, (row) => runRow(row, { server, redis, outputDir, disarmed: true }));
   await rm(outputDir, { recursive: true });
 }, 180_000);
@@ -55,5 +49,5 @@ it.each(rows)('$target $scenario', (row) => {
 
 it('is tried on every queue of the corpus', () => {
   const here = (Object.keys(TARGETS) as TargetKind[]).filter(isHere);
-  expect(new Set(references.map(({ target }) => target))).toEqual(new Set(here));
+  expect(targets).toEqual(new Set(here));
 });

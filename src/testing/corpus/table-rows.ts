@@ -46,6 +46,14 @@ const ONE_SLOW_RETRY = {
   },
 } as const satisfies Options;
 
+/** Effects that stay when the row of their job goes. */
+const KEPT_EFFECTS = {
+  setup: 'create table pybase.kept_effects (job_id uuid not null, file_path text not null)',
+  config: {
+    effects: { sql: 'select file_path, count(*) from pybase.kept_effects where job_id = $1 group by 1' },
+  },
+} as const satisfies Options;
+
 const CORRECT: readonly CorpusRow[] = [
   correct('reference', 'lease, heartbeat, SKIP LOCKED, a token a claim'),
   correct('reference', 'struck at the claim', { name: 'reference at processing', strikeAt: 'processing' }),
@@ -96,6 +104,12 @@ const CORRECT: readonly CorpusRow[] = [
   }),
   correct('own-name', 'names its connections itself'),
   correct('outbox', 'effects through an outbox'),
+  correct('deletes-ended', 'what is done is deleted from the queue', KEPT_EFFECTS),
+  correct('deletes-ended', 'the same, handed back at SIGTERM', {
+    name: 'deletes-ended graceful',
+    scenario: 'graceful',
+    ...KEPT_EFFECTS,
+  }),
   correct('drain', 'finishes the job in hand at SIGTERM', { scenario: 'graceful' }),
   correct('drain', 'killed in its drain, its lease ends', {
     name: 'drain cut off',
