@@ -102,10 +102,11 @@ export function versionsOf(history: History, job: string | undefined): readonly 
  */
 function removesEnded(history: History): boolean {
   const witness = jobInRole(history, 'witness-ended');
-  const subject = history.of('job:created').find(({ role }) => role === 'subject');
-  if (witness === undefined || subject === undefined) return false;
-  const last = history.of('row:version').findLast(({ job, seq }) => job === witness && seq < subject.seq);
-  return last !== undefined && last.values === null;
+  const subject = history.of('job:created').find(({ role }) => role === 'subject') ?? NEVER;
+  const last = history
+    .of('row:version')
+    .findLast((version) => version.job === witness && isBefore(version, subject));
+  return last?.values === null;
 }
 
 /** There a deletion is the end: of a job that was completed, unless its row had said otherwise before. */
@@ -119,7 +120,11 @@ function endedByDeletion(versions: readonly RowVersion[]): readonly RowVersion[]
 }
 
 /** With their progress as a share of a hundred, however the table counts it. */
-function inHundredths(history: History, job: string, versions: readonly RowVersion[]): readonly RowVersion[] {
+function inHundredths(
+  history: History,
+  job: string | undefined,
+  versions: readonly RowVersion[],
+): readonly RowVersion[] {
   const unit = progressUnit(progressSeen(history, job, versions));
   if (unit === 1) return versions;
   return versions.map((version) =>
@@ -129,7 +134,11 @@ function inHundredths(history: History, job: string, versions: readonly RowVersi
   );
 }
 
-function progressSeen(history: History, job: string, versions: readonly RowVersion[]): ProgressSeen {
+function progressSeen(
+  history: History,
+  job: string | undefined,
+  versions: readonly RowVersion[],
+): ProgressSeen {
   const witness = jobInRole(history, 'witness-ended');
   const ended = history
     .of('row:version')
