@@ -1,33 +1,79 @@
-/** What `demo --broken list` prints: every bundled broken worker, a line each. */
+/** What `demo --broken list` prints: every bundled broken worker, a line each, and the scenarios that are theirs alone. */
 import { BROKEN_BULLMQ } from '../../fixtures/broken-workers/defects/bullmq.ts';
 import { BROKEN_CELERY } from '../../fixtures/broken-workers/defects/celery.ts';
 import type { BrokenWorker } from '../../fixtures/broken-workers/defects/defect.ts';
+import type { UserScenarioStep } from '../config/define-config.ts';
+import { parseDuration } from '../config/durations.ts';
+import { describeDuration } from '../reporters/durations.ts';
 
 /** In place of a name. */
 export const LIST_BROKEN = 'list';
 
-const TARGETS: readonly {
-  readonly title: string;
-  readonly flags: string;
-  readonly workers: readonly BrokenWorker[];
-}[] = [
-  {
-    title: 'BullMQ, on PostgreSQL or with --queue-backend redis',
-    flags: '',
-    workers: BROKEN_BULLMQ,
-  },
-  { title: 'Celery', flags: '--target celery ', workers: BROKEN_CELERY },
-];
+/** By target. */
+export const BROKEN_WORKERS: Readonly<Record<string, readonly BrokenWorker[]>> = {
+  bullmq: BROKEN_BULLMQ,
+  celery: BROKEN_CELERY,
+};
 
-export function listBroken(): string {
-  const width = Math.max(...TARGETS.flatMap(({ workers }) => workers.map(({ name }) => name.length)));
-  return TARGETS.map(({ title, flags, workers }) =>
-    [
-      `${title}: verify-restart demo ${flags}--broken <name>`,
-      ...workers.map(({ name, note, scenario, strikeAt }) => {
-        const when = scenario === 'crash' && strikeAt === 'progress' ? '' : ` (${scenario} at ${strikeAt})`;
-        return `  ${name.padEnd(width)}  ${note}${when}`;
-      }),
-    ].join('\n'),
-  ).join('\n\n');
+const TITLES: Readonly<Record<string, string>> = {
+  bullmq: 'BullMQ, on PostgreSQL or with --queue-backend redis: verify-restart demo --broken <name>',
+  celery: 'Celery: verify-restart demo --target celery --broken <name>',
+};
+
+/** @param target the one whose workers are listed; `null`: all */
+export function listBroken(target: string | null): string {
+  return Object.entries(BROKEN_WORKERS)
+    .filter(([name]) => target === null || name === target)
+    .map(([name, workers]) =>
+      [TITLES[name] ?? name, ...workerLines(workers), ...scenarioLines(workers)].join('\n'),
+    )
+    .join('\n\n');
+}
+
+function workerLines(workers: readonly BrokenWorker[]): readonly string[] {
+  const width = Math.max(...workers.map(({ name }) => name.length));
+  return workers.map(({ name, note, scenario, strikeAt }) => {
+    const when = scenario === 'crash' && strikeAt === 'progress' ? '' : ` (${scenario} at ${strikeAt})`;
+    return `  ${name.padEnd(width)}  ${note}${when}`;
+  });
+}
+
+function scenarioLines(workers: readonly BrokenWorker[]): readonly string[] {
+  const scenarios = new Map(workers.flatMap(({ config }) => Object.entries(config?.scenarios ?? {})));
+  if (scenarios.size === 0) return [];
+  const width = Math.max(...[...scenarios.keys()].map((name) => name.length));
+  return [
+    'Scenarios of their own, and what they do to the worker:',
+    ...[...scenarios].map(([name, steps]) => `  ${name.padEnd(width)}  ${describeSteps(steps)}`),
+  ];
+}
+
+type Reach = NonNullable<Extract<UserScenarioStep, { readonly stop: unknown }>['reach']>;
+
+const WHOM: Readonly<Record<Reach, string>> = {
+  tree: 'all of it',
+  group: 'its process group',
+  process: 'its main process alone',
+  child: 'its children alone',
+};
+
+/** `SIGKILL to all of it, a new one, 2.5 s later SIGKILL to all of it` */
+function describeSteps(steps: readonly UserScenarioStep[]): string {
+  let later = '';
+  return steps
+    .flatMap((step) => {
+      if ('wait' in step) {
+        later = `${describeDuration(parseDuration(step.wait, 'a wait'))} later `;
+        return [];
+      }
+      const told = `${later}${'start' in step ? 'a new one is started' : describeStop(step)}`;
+      later = '';
+      return [told];
+    })
+    .join(', ');
+}
+
+function describeStop({ stop, reach, grace }: Extract<UserScenarioStep, { readonly stop: unknown }>): string {
+  const killed = grace === undefined ? '' : ` and SIGKILL ${grace} later`;
+  return `${stop} to ${WHOM[reach ?? (stop === 'SIGKILL' ? 'tree' : 'process')]}${killed}`;
 }

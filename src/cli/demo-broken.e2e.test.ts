@@ -51,15 +51,24 @@ describe.concurrent('demo --broken', { timeout: 90_000 }, () => {
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^ {2}acked-before-done +a missing await/m);
     expect(stdout).toMatch(/^ {2}celery-defaults +/m);
+    const celery = await folder.run(['demo', '--target', 'celery', '--broken', 'list']);
+    expect(celery).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(celery.stdout).toMatch(/^ {2}celery-defaults +/m);
+    expect(celery.stdout).not.toMatch(/^ {2}acked-before-done /m);
   });
 
   test.for([
-    ['acked-on-shutdwn', /did you mean "acked-on-shutdown"\?/],
+    [
+      'acked-on-shutdwn',
+      /did you mean "acked-on-shutdown"\? all of them: verify-restart demo --broken list$/m,
+    ],
+    ['nope', /^ +all of them: verify-restart demo --broken list$/m],
     ['celery-defaults', /add --target celery/],
     ['queue-leftovers-lock', /add --queue-backend redis/],
   ] as const)('refuses %s', async ([name, remedy], { folder }) => {
     const { exitCode, stderr } = await folder.run(['demo', '--broken', name]);
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(remedy);
+    expect(Math.max(...stderr.split('\n').map((line) => line.length))).toBeLessThan(120);
   });
 });

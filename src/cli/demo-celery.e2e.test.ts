@@ -26,7 +26,9 @@ describe.skipIf(CELERY_PYTHON === null || REDIS_SERVER === null)(
     test.for([
       ['celery-defaults', 'picked-up-again', 'acked-before-done'],
       ['not-idempotent', 'effects-exactly-once', 'effects-not-idempotent'],
-      ['fence-missing', 'single-writer', 'lock-shorter-than-work'],
+      ['lock-shorter-than-work', 'single-writer', 'lock-shorter-than-work'],
+      ['child-death-acked', 'picked-up-again', 'child-death-acked'],
+      ['resumed-as-new-job', 'no-duplicate-jobs', 'resumed-as-new-job'],
     ] as const)('--broken %s fails %s: %s', async ([broken, criterion, diagnosis], { folder }) => {
       const args = ['--broken', broken, '--terminal-timeout', '4s', '--reporter', 'json'];
       const result = await folder.run(['demo', '--target', 'celery', ...args]);
@@ -44,11 +46,13 @@ describe.skipIf(CELERY_PYTHON === null || REDIS_SERVER === null)(
 test('without the packages of Python it says which command installs them', async ({ folder }) => {
   // No interpreter starts with a home that is not there.
   const env = { PYTHONHOME: folder.path };
-  const { exitCode, stderr } = await folder.run(['demo', '--target', 'celery'], env);
-  expect(exitCode).toBe(3);
-  expect(stderr).toMatch(/^error: the Celery target needs Python with celery, redis, psycopg2 and pypdf/);
-  expect(stderr).toMatch(
-    /apt-get install -y python3-celery python3-redis python3-psycopg2 python3-pypdf; elsewhere: pip install/,
-  );
+  for (const broken of [[], ['--broken', 'resumed-as-new-job']]) {
+    const { exitCode, stderr } = await folder.run(['demo', '--target', 'celery', ...broken], env);
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/^error: the Celery target needs Python with celery, redis, psycopg2 and pypdf/);
+    expect(stderr).toMatch(
+      /apt-get install -y python3-celery python3-redis python3-psycopg2 python3-pypdf; elsewhere: pip install/,
+    );
+  }
   expect(await folder.events()).toEqual([]);
 });

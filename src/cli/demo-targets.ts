@@ -1,13 +1,13 @@
 /** What the demo can verify: the bundled targets, each with its worker's command and what it is said to be. */
 import { BROKEN_BULLMQ } from '../../fixtures/broken-workers/defects/bullmq.ts';
-import { BROKEN_CELERY } from '../../fixtures/broken-workers/defects/celery.ts';
+import { BROKEN_CELERY, celeryApp } from '../../fixtures/broken-workers/defects/celery.ts';
 import type { BrokenWorker } from '../../fixtures/broken-workers/defects/defect.ts';
 import type { UserConfig } from '../config/define-config.ts';
-import { suggestion } from '../config/choice.ts';
+import { likest, parseChoice } from '../config/choice.ts';
 import { mergeConfigs } from '../config/merge-configs.ts';
 import { environmentError, usageError } from '../core/errors.ts';
 import { findCeleryPython, PYTHON_PACKAGES } from '../embedded/python.ts';
-import { LIST_BROKEN } from './broken-list.ts';
+import { BROKEN_WORKERS, LIST_BROKEN } from './broken-list.ts';
 import { packagePath } from './package-info.ts';
 import { quote } from './shell-words.ts';
 
@@ -45,7 +45,11 @@ const ITEM_MS = 200;
 const VISIBILITY_S = 0.3;
 const CELERY_ITEM_MS = 500;
 
-const TARGETS: Readonly<Record<string, (choice: DemoChoice) => Promise<DemoTarget>>> = {
+const DEMO_TARGETS = ['bullmq', 'celery'] as const;
+
+type DemoTargetName = (typeof DEMO_TARGETS)[number];
+
+const TARGETS: Readonly<Record<DemoTargetName, (choice: DemoChoice) => Promise<DemoTarget>>> = {
   bullmq: bullmqTarget,
   celery: celeryTarget,
 };
@@ -55,13 +59,16 @@ const TERMINAL_TIMEOUT = '15s';
 
 /** @throws UserError `unknown-value` for a name that is none; `celery-missing` where Python's packages are not there */
 export async function demoTarget(name: string, choice: DemoChoice): Promise<DemoTarget> {
-  const target = Object.hasOwn(TARGETS, name) ? TARGETS[name] : undefined;
-  if (target === undefined) throw unknown('--target', name, Object.keys(TARGETS));
-  return target(choice);
+  return TARGETS[demoTargetName(name)](choice);
+}
+
+/** @throws UserError `unknown-value` for a name that is none */
+export function demoTargetName(name: string): DemoTargetName {
+  return parseChoice(name, DEMO_TARGETS, '--target');
 }
 
 function bullmqTarget({ backend, broken }: DemoChoice): Promise<DemoTarget> {
-  const defect = broken === null ? null : findBroken(broken, BROKEN_BULLMQ);
+  const defect = broken === null ? null : findBroken('bullmq', broken, BROKEN_BULLMQ);
   if (defect?.backend !== undefined && defect.backend !== backend) {
     throw usageError(
       'unknown-value',
@@ -95,8 +102,7 @@ function bullmqTarget({ backend, broken }: DemoChoice): Promise<DemoTarget> {
 }
 
 async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
-  const defect = broken === null ? null : findBroken(broken, BROKEN_CELERY);
-  const app = defect?.worker ?? 'app';
+  const defect = broken === null ? null : findBroken('celery', broken, BROKEN_CELERY);
   const python = await findCeleryPython();
   if (python === null) {
     throw environmentError(
@@ -105,7 +111,7 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
       `on Debian and Ubuntu: ${PYTHON_PACKAGES}; elsewhere: pip install "celery[redis]" psycopg2-binary pypdf`,
     );
   }
-  const folder = packagePath('fixtures', 'celery-service');
+  const { folder, app } = celeryApp(defect?.worker ?? 'celery-service/app');
   // Without mingle, gossip and heartbeat a worker starts a second sooner; the rest is as everybody has it.
   const options = [
     '-l INFO -c 1 --prefetch-multiplier 4 --without-mingle --without-gossip --without-heartbeat',
@@ -113,13 +119,16 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
   ].join(' ');
   return {
     queue: { kind: 'celery', url: `${PLACEHOLDER_REDIS}/1` },
-    workerCommand: `exec ${quote(python)} -m celery --workdir ${quote(folder)} -A ${app} worker ${options}`,
+    workerCommand: `exec ${quote(python)} -m celery --workdir ${quote(packagePath('fixtures', folder))} -A ${app} worker ${options}`,
     needsRedis: true,
     workerEnv: (brokerUrl) => ({
       CELERY_BROKER_URL: brokerUrl,
       CELERY_VISIBILITY_TIMEOUT: String(VISIBILITY_S),
       EXTRACTION_ITEM_MS: String(CELERY_ITEM_MS),
       PYTHONDONTWRITEBYTECODE: '1',
+      // The broken workers import the sound one.
+      PYTHONPATH: packagePath('fixtures', 'celery-service'),
+      ...environmentOf(defect),
     }),
     brokerUrl: (redisUrl) => `${redisUrl}/1`,
     needsBullmqSchema: false,
@@ -129,16 +138,17 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
   };
 }
 
-const BROKEN: Readonly<Record<string, readonly BrokenWorker[]>> = {
-  bullmq: BROKEN_BULLMQ,
-  celery: BROKEN_CELERY,
-};
-
-/** @throws UserError `unknown-value`, with the nearest name */
-function findBroken<Listed extends BrokenWorker>(name: string, listed: readonly Listed[]): Listed {
+/** @throws UserError `unknown-value`, with the nearest names and the command that lists all */
+function findBroken<Listed extends BrokenWorker>(
+  target: DemoTargetName,
+  name: string,
+  listed: readonly Listed[],
+): Listed {
   const found = listed.find((each) => each.name === name);
   if (found !== undefined) return found;
-  const other = Object.entries(BROKEN).find(([, workers]) => workers.some((each) => each.name === name));
+  const other = Object.entries(BROKEN_WORKERS).find(([, workers]) =>
+    workers.some((each) => each.name === name),
+  );
   if (other !== undefined) {
     throw usageError(
       'unknown-value',
@@ -146,8 +156,22 @@ function findBroken<Listed extends BrokenWorker>(name: string, listed: readonly 
       `add --target ${other[0]}`,
     );
   }
-  const names = listed.map((each) => each.name);
-  throw unknown('--broken', name, [...names, LIST_BROKEN]);
+  const alike = likest(
+    name,
+    listed.map((each) => each.name),
+  );
+  const all = `verify-restart demo${target === 'bullmq' ? '' : ` --target ${target}`} --broken ${LIST_BROKEN}`;
+  throw usageError(
+    'unknown-value',
+    `--broken is ${JSON.stringify(name)}, which is none of the broken workers`,
+    `${alike.length === 0 ? '' : `did you mean ${alike.map((each) => JSON.stringify(each)).join(', ')}? `}all of them: ${all}`,
+  );
+}
+
+/** Also for a worker that a person starts: to that one the settings of the run do not come. */
+function environmentOf(defect: BrokenWorker | null): Readonly<Record<string, string>> {
+  const given = Object.entries(defect?.config?.worker?.env ?? {});
+  return Object.fromEntries(given.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 function withDefect(settings: string, defect: BrokenWorker | null): string {
@@ -158,12 +182,4 @@ function configOf(defect: BrokenWorker | null): UserConfig {
   if (defect === null) return {};
   const { scenario, strikeAt, config = {} } = defect;
   return mergeConfigs({ terminalTimeout: TERMINAL_TIMEOUT }, config, { scenario, strikeAt });
-}
-
-function unknown(option: string, value: string, known: readonly string[]): Error {
-  return usageError(
-    'unknown-value',
-    `${option} is ${JSON.stringify(value)}, which is none of its values`,
-    suggestion(value, known, 'known'),
-  );
 }

@@ -14,6 +14,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const TOKEN = 'token-that-nobody-may-see';
 const PASSWORD = 'password-that-nobody-may-see';
 const WORKER = `exec ${process.execPath} ${join(ROOT, 'dist/fixtures/extraction-service/worker.js')} --backend postgres --lock-duration 1000 --stalled-interval 500`;
+const ARCHIVING_WORKER = `${WORKER.replace('worker.js', 'styles/archives-ended.js')} --item-ms 500`;
 /** Long enough for a poll to see some items of it on a busy machine. */
 const SLOW_WORKER = `${WORKER} --item-ms 500`;
 
@@ -65,6 +66,7 @@ async function run(
     readonly withDatabase: boolean;
     readonly token?: string;
     readonly worker?: string;
+    readonly jobs?: Record<string, unknown>;
     readonly onStart?: () => Promise<void>;
   },
 ): Promise<Run> {
@@ -73,7 +75,8 @@ async function run(
     readyPattern: 'ready',
     env: { DATABASE_URL: postgres.url },
   };
-  const config = { queue: { kind: 'http', ...queue }, worker, autoRestart: true, settle: '1s' };
+  const { jobs = {} } = options;
+  const config = { queue: { kind: 'http', ...queue }, jobs, worker, autoRestart: true, settle: '1s' };
   await writeFile(join(folder, 'verify-restart.config.json'), JSON.stringify(config));
   const env: Record<string, string> = {};
   if (options.withDatabase) env['DATABASE_URL'] = postgres.url;
@@ -163,6 +166,31 @@ test(
     expect(events.find((event) => event.kind === 'job:created')).toMatchObject({ followedLate: true });
     expect(stdout).toContain('no call that removes a job is configured');
     expect([await rowsLeft(), (await uploadsLeft()).length]).toEqual([0, 3]);
+  },
+);
+
+test(
+  'rows that the service has moved to its archive are removed there, and no others',
+  { timeout: 60_000 },
+  async () => {
+    const archive = 'pybase.extraction_jobs_archive';
+    await database.query(
+      `create table ${archive} (like pybase.extraction_jobs including defaults);
+       insert into ${archive} (id, status, file_path) values (gen_random_uuid(), 'completed', '[]');
+       alter table pybase.extracted_documents drop constraint extracted_documents_job_id_fkey`,
+    );
+    const url = await startService();
+    const { code, stdout, events } = await run(
+      { url },
+      { withDatabase: true, token: TOKEN, worker: ARCHIVING_WORKER, jobs: { archive } },
+    );
+    expect(stdout).toContain('VERIFIED');
+    expect(code).toBe(0);
+    // The subject and its witnesses were there, and are gone; what lay there before is not ours.
+    expect(events.filter((event) => event.kind === 'row:archived')).toHaveLength(3);
+    const { rows } = await database.query(`select file_path from ${archive}`);
+    expect(rows).toEqual([{ file_path: '[]' }]);
+    expect(await rowsLeft()).toBe(0);
   },
 );
 

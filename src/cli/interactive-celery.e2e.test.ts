@@ -121,7 +121,8 @@ describe.skipIf(!here)('a Celery worker that a person restarts', { timeout: 60_0
     // To the parent alone, which waits for its child. One that gets the signal itself, as by pkill, may die of it.
     process.kill(pid, 'SIGTERM');
     call.type('\r');
-    await call.shows(/Not accepted: .*is still running \(asked politely, by kill or pkill/);
+    await call.shows(/Not accepted: worker #1 lives on \(pid \d+\): it was not restarted\./);
+    await call.shows(/plain kill and pkill are polite: it would wait for its job/);
     process.kill(-pid, 'SIGKILL');
     await startWorker();
     expect((await call.ended).exitCode).toBe(0);

@@ -70,7 +70,7 @@ function createProgram(finish: (code: ExitCode) => void): Command {
   const runCommand = program
     .command('run', { isDefault: true })
     .description(
-      'one verification: create a job, trigger it, restart the worker in the middle, judge, clean up',
+      'the default: one verification (create a job, trigger it, restart the worker in the middle, judge, clean up)',
     );
   addRunOptions(runCommand);
   runCommand.action(async () => {
@@ -107,7 +107,7 @@ function createProgram(finish: (code: ExitCode) => void): Command {
   const reportCommand = program
     .command('report')
     .description('judge saved runs again, without any service')
-    .argument('<run...>', 'run folders or journals')
+    .argument('<run...>', 'run folders, journals, or ids of runs in .verify-restart/')
     .option('--reporter <list>', 'console or json', 'console');
   reportCommand.action(async (runs: readonly string[], options: { readonly reporter: string }) => {
     const { reportRuns } = await import('./commands/report.ts');
@@ -124,7 +124,7 @@ function demoFlags(command: Command): RawFlags & DemoOptions {
   };
   return {
     ...rawFlags(command),
-    target: text('target') ?? 'bullmq',
+    target: text('target'),
     broken: text('broken'),
     interactive: command.getOptionValue('interactive') === true,
   };

@@ -172,9 +172,16 @@ describe.concurrent('the call', { timeout: 60_000 }, () => {
     { args: [...RUN, '--queue', 'kafka'], texts: [/--queue is "kafka"/, /bullmq/] },
     { args: [...RUN, '--config', 'nowhere.ts'], texts: [/nowhere\.ts/, /does not exist/] },
     { args: ['clenup'], texts: [/clenup/, /did you mean "cleanup"/] },
+    { args: ['report', 'nonexist'], texts: [/no run nonexist: looked in \S+\/\.verify-restart/] },
   ])('$args', async ({ args, texts }, { folder }) => {
     expect(await ending(folder, await folder.run(args))).toEqual(message(USAGE, ...texts));
     expect(await folder.events()).toEqual([]);
+  });
+
+  test('the help names the command that is meant where none is given', async ({ folder }) => {
+    const { exitCode, stdout } = await folder.run(['--help']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ +run \[options\] +the default: /m);
   });
 
   test('in CI nobody is asked', async ({ folder }) => {

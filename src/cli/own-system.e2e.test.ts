@@ -58,6 +58,21 @@ async function atStrike(target: OwnTarget) {
   };
 }
 
+/** A worker that does no work. @param shown the status that it writes before it returns; `null`: none */
+function acknowledgesAtOnce(queueName: string, shown: string | null): string {
+  return `
+import { Worker } from ${JSON.stringify(import.meta.resolve('bullmq'))};
+import pg from ${JSON.stringify(import.meta.resolve('pg'))};
+const database = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+const shown = ${JSON.stringify(shown)};
+new Worker(${JSON.stringify(queueName)}, async ({ data }) => {
+  if (shown !== null) {
+    await database.query('update pybase.extraction_jobs set status = $2 where id = $1', [data.jobId, shown]);
+  }
+}, { connection: { url: process.env.REDIS_URL } });
+`;
+}
+
 describe.concurrent('on servers of its own', { timeout: 60_000 }, () => {
   test.for(['redis', 'postgres'] as const)(
     '%s: a worker that survives its restart passes',
@@ -120,6 +135,23 @@ describe.concurrent('on servers of its own', { timeout: 60_000 }, () => {
     expect(verdict).toMatchObject({ exitCode: 4, notPassed: { 'restart-observed': 'inconclusive' } });
     expect(await target.left()).toEqual([]);
   });
+
+  test.for([
+    { shown: 'processing', exitCode: 4, said: /strike-never-came/ },
+    { shown: null, exitCode: 3, said: /the worker has done with the message, and left no trace in the row/ },
+  ])(
+    'a job that is acknowledged without work, its row $shown: that is the cause',
+    async ({ shown, exitCode, said }, { open }) => {
+      const target = await open('redis');
+      await target.folder.write('acknowledges.mjs', acknowledgesAtOnce(target.queueName, shown));
+      const times = ['--terminal-timeout', '3s', '--processing-timeout', '3s', '--no-witnesses'];
+      const args = target.args('--auto-restart', '--worker', 'node acknowledges.mjs', ...times);
+      const result = await target.folder.run(args);
+      expect(result.exitCode).toBe(exitCode);
+      expect(result.stdout + result.stderr).toMatch(said);
+      expect(await target.left()).toEqual([]);
+    },
+  );
 
   test('where the row is polled it passes, and leaves the schema alone', async ({ open }) => {
     const target = await open('postgres');

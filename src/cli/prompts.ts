@@ -54,37 +54,53 @@ async function askForEnter(signal: AbortSignal, restarted: AbortSignal): Promise
   return answer;
 }
 
-/** Plain text of at most 80 columns, so that it can be read, copied and tested. */
+/** Plain text of at most 80 columns, but for commands, so that it can be read, copied and tested. */
 export function panelText(panel: OperatorPanel): string {
-  const { worker } = panel;
-  const verb = panel.polite ? 'Stop and restart' : 'Kill and restart';
-  const lines = ['', RULE, `ACTION REQUIRED: ${verb} the worker now`, RULE, ''];
-  if (panel.refuted !== null) lines.push(`Not accepted: ${panel.refuted}.`, '');
-  const kill = panel.polite ? 'kill' : 'kill -9';
-  lines.push('Steps, in another terminal:');
-  if (worker === null) {
-    lines.push(
-      '  1. Find the process of the worker that holds the job:',
-      '     ps aux | grep worker',
-      `  2. ${panel.polite ? 'Stop' : 'Kill'} it${panel.polite ? '' : ' (plain kill and pkill are polite: they are no crash)'}:`,
-      `     ${kill} <pid>`,
-    );
-  } else {
-    lines.push(
-      '  1. The worker that holds the job is',
-      `     pid ${worker.pid}: ${worker.command}`,
-      `  2. ${panel.polite ? 'Stop' : 'Kill'} it${panel.polite ? '' : ' (plain kill and pkill are polite: they are no crash)'}:`,
-      `     ${kill} ${worker.pid}`,
-    );
-  }
-  lines.push(
-    '  3. Start the worker again:',
-    `     ${panel.startCommand ?? worker?.command ?? 'the command you started it with'}`,
+  const start = panel.startCommand ?? panel.worker?.command ?? 'the command you started it with';
+  const steps = panel.gone
+    ? ['In another terminal, start the worker again:', `     ${start}`]
+    : ['Steps, in another terminal:', ...stopSteps(panel), '  3. Start the worker again:', `     ${start}`];
+  return [
     '',
-    panel.held
-      ? 'Take your time: the job is held, it cannot end before the worker is gone.\nIt goes on by itself as soon as the new worker is seen.'
-      : 'Be quick: the job is not held and may end before the worker is gone.',
     RULE,
-  );
-  return lines.join('\n');
+    `ACTION REQUIRED: ${demandOf(panel)}`,
+    RULE,
+    '',
+    ...(panel.refuted === null ? [] : [`Not accepted: ${panel.refuted}.`, '']),
+    ...steps,
+    ...(panel.gone ? [] : ['', timeLeft(panel)]),
+    RULE,
+  ].join('\n');
+}
+
+function demandOf({ gone, polite }: OperatorPanel): string {
+  if (gone) return 'Start the worker again';
+  return `${polite ? 'Stop' : 'Kill'} and restart the worker now`;
+}
+
+function stopSteps({ worker, polite, held }: OperatorPanel): readonly string[] {
+  const kill = polite ? 'kill' : 'kill -9';
+  const why = held
+    ? 'plain kill and pkill are polite: it would wait for its job'
+    : 'plain kill and pkill are polite: they are no crash';
+  const stop = polite ? 'Stop it' : `Kill it (${why})`;
+  return worker === null
+    ? [
+        '  1. Find the process of the worker that holds the job:',
+        '     ps aux | grep worker',
+        `  2. ${stop}:`,
+        `     ${kill} <pid>`,
+      ]
+    : [
+        '  1. The worker that holds the job is',
+        `     pid ${worker.pid}: ${worker.command}`,
+        `  2. ${stop}:`,
+        `     ${kill} ${worker.pid}`,
+      ];
+}
+
+function timeLeft({ held }: OperatorPanel): string {
+  return held
+    ? 'Take your time: the job is held, it cannot end before the worker is gone.\nIt goes on by itself as soon as the new worker is seen.'
+    : 'Be quick: the job is not held and may end before the worker is gone.';
 }

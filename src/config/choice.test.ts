@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nearest, parseChoice } from './choice.ts';
+import { likest, nearest, parseChoice } from './choice.ts';
 
 const words = ['crash', 'graceful', 'graceful-group', 'deploy', 'kill-parent'];
 
@@ -13,6 +13,20 @@ test.each([
   ['something else', null],
 ])('nearest(%j) is %j', (word, expected) => {
   expect(nearest(word, words)).toBe(expected);
+});
+
+test.each([
+  ['gracefull', ['graceful']],
+  ['graceful', ['graceful', 'graceful-group']],
+  ['PARENT', ['kill-parent']],
+  ['x', []],
+])('likest(%j) are %j', (word, expected) => {
+  expect(likest(word, words)).toEqual(expected);
+});
+
+test('of a long list a few are offered', () => {
+  const many = Array.from({ length: 100 }, (_, index) => `worker-${index}`);
+  expect(likest('worker', many)).toHaveLength(4);
 });
 
 test('nothing is near in an empty list', () => {

@@ -15,6 +15,16 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return distance(plain(word), found) <= tolerance ? (byPlain.get(found) ?? null) : null;
 }
 
+/** So many are offered of a long list. */
+const MOST_ALIKE = 4;
+
+/** Those of a long list that may have been meant: the one that is spelt nearly so, then those that have the word in them. */
+export function likest(word: string, candidates: readonly string[]): readonly string[] {
+  const near = nearest(word, candidates);
+  const around = candidates.filter((candidate) => plain(candidate).includes(plain(word)));
+  return [...new Set([...(near === null ? [] : [near]), ...around])].slice(0, MOST_ALIKE);
+}
+
 /** The remedy for a word that is not in the list: the nearest one, then all of them. */
 export function suggestion(word: string, candidates: readonly string[], noun: string): string {
   const found = nearest(word, candidates);

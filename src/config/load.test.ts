@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { UserError } from '../core/errors.ts';
+import type { UserConfig } from './define-config.ts';
 import { loadSettings } from './load.ts';
 import type { SettingsInput } from './load.ts';
 import type { RawFlags } from './raw-flags.ts';
@@ -602,13 +603,23 @@ describe('who restarts the worker', () => {
     const env = { DATABASE_URL, ...variables };
     const error = await refusal(load({}, { env, isTTY }));
     expect(error).toMatchObject({ code: 'needs-auto-restart', message: expect.stringContaining(words) });
-    expect(error.remedy).toContain('--auto-restart');
+    expect(error.remedy).toMatch(/: add --auto-restart and --worker 'node dist\/worker\.js'$/);
     const settings = await load({ autoRestart: true, worker: 'node w.js' }, { env, isTTY });
     expect(settings.autoRestart).toBe(true);
   });
 
   test.each([{ CI: 'false' }, { CI: '0' }, { CI: '' }, {}])('with %j a person can', async (variables) => {
     expect((await load({}, { env: { DATABASE_URL, ...variables } })).autoRestart).toBe(false);
+  });
+
+  test.each<[string, RawFlags, UserConfig]>([
+    ['worker', { worker: 'node w.js' }, {}],
+    ['worker of the config', {}, { worker: { command: 'node w.js' } }],
+    ['pair of commands', { workerStop: 'a', workerStart: 'b' }, {}],
+  ])('where nobody can be asked and the %s is known, the flag alone is missing', async (_, flags, config) => {
+    await putConfig(config);
+    const error = await refusal(load(flags, { env: { DATABASE_URL, CI: '1' } }));
+    expect(error.remedy).toBe('let verify-restart do it: add --auto-restart');
   });
 
   test('--auto-restart must know how', async () => {

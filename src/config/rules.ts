@@ -6,7 +6,7 @@ import type { Given } from './given.ts';
 import { describeUrl, isLocalUrl } from './server-address.ts';
 import type { Settings } from './settings.ts';
 
-const EXAMPLE = "--auto-restart --worker 'node dist/worker.js'";
+const WORKER_EXAMPLE = "--worker 'node dist/worker.js'";
 
 /**
  * Somebody must restart the worker: a person, who needs a terminal, or the harness, which needs to know how.
@@ -18,21 +18,24 @@ export function checkRestart(
   env: Environment,
   isTTY: boolean,
 ): void {
+  const { command, stopCommand, startCommand } = settings.worker;
+  const isWorkerKnown = command !== null || (stopCommand !== null && startCommand !== null);
   if (!settings.autoRestart) {
     const inCI = isContinuousIntegration(env);
     if (!inCI && isTTY) return;
     throw usageError(
       'needs-auto-restart',
       `${inCI ? 'CI is set' : 'there is no terminal'}, so nobody can be asked to restart the worker, and --auto-restart is not given`,
-      `let verify-restart do it: ${EXAMPLE}`,
+      isWorkerKnown
+        ? 'let verify-restart do it: add --auto-restart'
+        : `let verify-restart do it: add --auto-restart and ${WORKER_EXAMPLE}`,
     );
   }
-  const { command, stopCommand, startCommand } = settings.worker;
-  if (command !== null || (stopCommand !== null && startCommand !== null)) return;
+  if (isWorkerKnown) return;
   throw usageError(
     'needs-worker',
     '--auto-restart is given, but nothing says how the worker is started',
-    `add the command, ${EXAMPLE}, or --worker-stop and --worker-start for a worker that something else runs`,
+    `add the command, ${WORKER_EXAMPLE}, or --worker-stop and --worker-start for a worker that something else runs`,
   );
 }
 

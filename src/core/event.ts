@@ -243,6 +243,8 @@ export type EventBody =
       /** Epoch ms by the server's clock: when the statement ran (trigger) or was answered (poll, read). */
       readonly databaseAtMs: number;
       readonly writer?: Writer;
+      /** Under polling: how long before this look the last one was, which saw the row as it was before. */
+      readonly gapMs?: number;
       /** The write waited for the harness's own hold and was let through by its release. */
       readonly artefactOfHold?: boolean;
     }

@@ -29,6 +29,9 @@ export interface Timings {
   readonly totalMs: number;
 }
 
+/** What the evidence's times "after …" are counted from: a restart that was seen, a strike that proved to be none, or a person's panel that nothing followed. */
+export type CountedFrom = 'restart' | 'strike' | 'request';
+
 export interface Report {
   readonly runId: string;
   readonly toolVersion: string;
@@ -52,6 +55,9 @@ export interface Report {
     readonly taskId: string | null;
   };
   readonly timings: Timings;
+  readonly countedFrom: CountedFrom;
+  /** The table's own word for a state, where the job had one word alone for it. */
+  readonly statuses: Readonly<Partial<Record<JobState, string>>>;
   readonly criteria: readonly JudgedCriterion[];
   readonly diagnoses: readonly Diagnosis[];
   readonly workers: readonly WorkerLife[];
@@ -105,6 +111,8 @@ export function judge(recorded: History): Report {
       taskId: row?.taskId ?? null,
     },
     timings: timingsOf(history, facts),
+    countedFrom: countedFrom(facts, outcome),
+    statuses: statusesOf(facts),
     criteria,
     diagnoses: diagnose(history, facts, criteria),
     workers: workersOf(history),
@@ -130,6 +138,23 @@ function outcomeOf(history: History, facts: RestartFacts, criteria: readonly Jud
   if (isDrain(facts) && !pickedUp) return ended ? 'drained' : 'lost';
   if (!pickedUp) return 'lost';
   return ended ? 'handed-over' : 'stuck';
+}
+
+function countedFrom({ by, gone }: RestartFacts, outcome: Outcome): CountedFrom {
+  if (outcome !== 'vacuous') return 'restart';
+  return by === 'operator' && gone === undefined ? 'request' : 'strike';
+}
+
+function statusesOf({ changes }: RestartFacts): Report['statuses'] {
+  const words = new Map<JobState, Set<string>>();
+  for (const { values } of changes) {
+    if (values?.status == null) continue;
+    const seen = words.get(values.state) ?? new Set();
+    words.set(values.state, seen.add(values.status));
+  }
+  return Object.fromEntries(
+    [...words].flatMap(([state, seen]) => (seen.size === 1 ? [[state, [...seen][0]]] : [])),
+  );
 }
 
 function timingsOf(history: History, facts: RestartFacts): Timings {

@@ -45,7 +45,7 @@ export function kindOfWrite(current: RowValues | null, previous: RowValues | nul
 }
 
 /** Emptied is no claim. */
-function isClaimed(current: string | null | undefined, previous: string | null | undefined): boolean {
+export function isClaimed(current: string | null | undefined, previous: string | null | undefined): boolean {
   return current != null && current !== previous;
 }
 

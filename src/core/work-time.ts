@@ -7,7 +7,7 @@
  * also of a worker that does them side by side. What is completed claims every item, whatever its progress says. Where
  * no progress tells how far the struck worker had come, the control does: the same job without a restart.
  */
-import { databaseClock } from './database-clock.ts';
+import { writtenAtMs } from './database-clock.ts';
 import { isDeliveredSince } from './deliveries.ts';
 import { effectsOf } from './effects.ts';
 import type { RowValues } from './event.ts';
@@ -24,7 +24,7 @@ import {
 } from './history.ts';
 import { findRedelivery } from './redelivery.ts';
 import { isByStruck, type RestartFacts } from './restart.ts';
-import { itemsBetween, kindOfWrite } from './take-over.ts';
+import { isClaimed, itemsBetween, kindOfWrite } from './take-over.ts';
 
 /** Of the time that a job takes without a restart, the old and the new worker together need this much at least. */
 const PLAUSIBLE_PART = 0.75;
@@ -48,7 +48,7 @@ function isTooSoon(history: History, facts: RestartFacts, end: Ended, begun: Mom
   }
   // How many items the struck worker had done is not known: none, where it had no time for any.
   const itemMs = timeInWork(history, 'witness-ended', begun) ?? 0;
-  if (facts.items < 2 || workOfStruckMs(facts, end, begun) >= itemMs / 2) return false;
+  if (facts.items < 2 || workOfStruckMs(history, facts, end, begun) >= itemMs / 2) return false;
   return isByStruck(facts, end) || spans.some(({ forMs }) => forMs < itemMs / 2);
 }
 
@@ -90,7 +90,7 @@ function restsOnTime(history: History, facts: RestartFacts, end: Ended): boolean
 function workOfBothMs(history: History, facts: RestartFacts, end: Ended, begun: Moment): number {
   if (isByStruck(facts, end)) return UNKNOWN_MS;
   const spans = spansOfWork(history, facts, end, begun);
-  return workOfStruckMs(facts, end, begun) + Math.min(...spans.map(({ forMs }) => forMs));
+  return workOfStruckMs(history, facts, end, begun) + Math.min(...spans.map(({ forMs }) => forMs));
 }
 
 /** The shortest time per item between two writes of progress before the restart. */
@@ -102,7 +102,9 @@ function itemTimeMs(facts: RestartFacts, begun: Moment): number | undefined {
     const done = previous === undefined ? 0 : itemsBetween(previous.values, version.values, facts.items);
     if (previous !== undefined && done <= 0) continue;
     if (previous !== undefined) {
-      shortestMs = Math.min(shortestMs ?? Number.POSITIVE_INFINITY, (version.atMs - previous.atMs) / done);
+      // By the server's time of both: what a busy harness reads late it reads in bunches.
+      const forMs = version.databaseAtMs - previous.databaseAtMs;
+      shortestMs = Math.min(shortestMs ?? Number.POSITIVE_INFINITY, forMs / done);
     }
     previous = version;
   }
@@ -122,13 +124,13 @@ function timeInWork(
 }
 
 /** For how long the struck worker had the job: until the fault, a polite one's until it had gone or ended the job. */
-function workOfStruckMs(facts: RestartFacts, end: Ended, begun: Moment): number {
+function workOfStruckMs(history: History, facts: RestartFacts, end: Ended, begun: Moment): number {
   const taken = facts.changes.find(
     (version) => version.values?.state === 'processing' && isBefore(version, begun),
   );
   if (taken === undefined) return UNKNOWN_MS;
   if (isByStruck(facts, end)) return end.databaseAtMs - taken.databaseAtMs;
-  return ((facts.polite ? facts.gone : undefined) ?? begun).atMs - taken.atMs;
+  return ((facts.polite ? facts.gone : undefined) ?? begun).atMs - writtenAtMs(history, taken);
 }
 
 type Moment = NonNullable<RestartFacts['begun']>;
@@ -148,7 +150,10 @@ function spansOfWork(history: History, facts: RestartFacts, end: Ended, begun: M
   if (isByStruck(facts, end)) return [{ row: rowBefore(changes, begun.seq), forMs: end.atMs - begun.atMs }];
   const spans: Span[] = [];
   const idle = facts.snapshots.findLast(
-    (look) => isBefore(look, end) && (heldByStruck && isDeliveredSince(heldByStruck, look)) === false,
+    (look) =>
+      isBefore(look, end) &&
+      heldByStruck &&
+      (look.state === 'waiting' || isDeliveredSince(heldByStruck, look) === false),
   );
   if (idle !== undefined) spans.push({ row: rowBefore(changes, idle.seq), forMs: end.atMs - idle.atMs });
   const takenAtMs = findRedelivery(facts)?.facts?.['takenAtMs'];
@@ -160,23 +165,30 @@ function spansOfWork(history: History, facts: RestartFacts, end: Ended, begun: M
     );
     spans.push({ row: atTaking?.values, forMs });
   }
+  if (end.gapMs !== undefined && isClaimedByEnd(facts, end)) {
+    spans.push({ row: rowBefore(changes, end.seq), forMs: end.gapMs });
+  }
   const claim = takeOver?.version;
-  if (claim !== undefined && isClaim(facts, claim)) {
+  if (claim !== undefined && isBeginning(facts, claim)) {
     spans.push({ row: rowBefore(changes, claim.seq), forMs: end.databaseAtMs - claim.databaseAtMs });
   }
   return spans;
 }
 
-/** As `atMs` of the run: by the server's time of the write, where the clocks were compared. */
-function writtenAtMs(history: History, { atMs, databaseAtMs }: RowVersion): number {
-  return Math.min(atMs, databaseClock(history)?.toRunMs(databaseAtMs) ?? atMs);
+/** Under polling: a look saw it unclaimed, and the next one claimed and ended. */
+function isClaimedByEnd({ changes }: RestartFacts, { seq, values }: Ended): boolean {
+  const before = rowBefore(changes, seq);
+  if (before == null) return false;
+  return (values.attempts ?? 0) > (before.attempts ?? 0) || isClaimed(values.taskId, before.taskId);
 }
 
-/** Taken up, and nothing done yet: the work comes after it. */
-function isClaim({ changes }: RestartFacts, version: RowVersion): boolean {
+/**
+ * Taken up, and nothing done yet: the work comes after it. Where the broker counts no deliveries, a first write that
+ * changes nothing may be all that there is of a pick-up.
+ */
+function isBeginning({ changes, heldByStruck }: RestartFacts, version: RowVersion): boolean {
   const before = rowBefore(changes, version.seq);
   const advanced = (version.values?.progress ?? 0) > (before?.progress ?? 0);
-  return (
-    version.values?.state === 'processing' && !advanced && kindOfWrite(version.values, before) === 'work'
-  );
+  if (version.values?.state !== 'processing' || advanced) return false;
+  return kindOfWrite(version.values, before) === 'work' || heldByStruck?.deliveries == null;
 }

@@ -20,6 +20,8 @@ const LOST_AFTER_MS = 10_000;
 export function observeByPolling(options: PollOptions, sink: ObserverSink): Observer {
   const jobs = [...options.jobs];
   const digests = new Map<string, string>();
+  /** When the last look was answered, by the server's clock. */
+  let lastAtMs: number | null = null;
   let closed = false;
   let failure: { readonly sinceMs: number; readonly error: Error; readonly told: string } | null = null;
   let lost: Error | null = null;
@@ -27,16 +29,19 @@ export function observeByPolling(options: PollOptions, sink: ObserverSink): Obse
   const look = async (): Promise<void> => {
     if (closed) return;
     const { rows, databaseAtMs } = await options.read(jobs);
+    const gap = lastAtMs === null ? {} : { gapMs: Math.max(0, databaseAtMs - lastAtMs) };
+    lastAtMs = databaseAtMs;
     for (const job of jobs) {
       const values = rows.get(job);
       const before = digests.get(job);
       if (values === undefined) {
         if (before === undefined) continue;
         digests.delete(job);
-        sink.version({ job, operation: 'delete', values: null, databaseAtMs });
+        sink.version({ job, operation: 'delete', values: null, databaseAtMs, ...gap });
       } else if (values.digest !== before) {
         digests.set(job, values.digest);
-        sink.version({ job, operation: before === undefined ? 'insert' : 'update', values, databaseAtMs });
+        const operation = before === undefined ? 'insert' : 'update';
+        sink.version({ job, operation, values, databaseAtMs, ...gap });
       }
     }
   };

@@ -8,6 +8,8 @@ export interface ObservedVersion {
   readonly values: RowValues | null;
   readonly databaseAtMs: number;
   readonly writer?: Writer;
+  /** Under polling: since the look before. */
+  readonly gapMs?: number;
   /** Where it was seen otherwise than the observer sees. */
   readonly source?: 'poll';
 }

@@ -1,6 +1,8 @@
 /**
  * Whether a message is about a job: whether its data carry the job's id where the message that we sent carries it.
- * The place counts, not the value alone: an id may be a small number that turns up in any data.
+ * The place counts, not the value alone: an id may be a small number that turns up in any data. A recovery may send it
+ * in another shape, though (by keyword instead of by position, under another key): where the place is empty, an id that
+ * cannot be mistaken counts wherever it is.
  */
 
 /** Ids shorter than this are not looked for in data whose shape is unknown. A uuid has 36 characters. */
@@ -23,7 +25,36 @@ export function refersTo(data: unknown, job: string, payload: unknown): boolean 
   if (payload === undefined) {
     return job.length >= UNMISTAKABLE_LENGTH && pathsTo(data, job).length > 0;
   }
-  return pathsTo(payload, job).some((path) => isId(valueAt(data, path), job));
+  const places = pathsTo(payload, job).map((path) => valueAt(data, path));
+  if (places.some((value) => isId(value, job))) return true;
+  const otherShape = places.length > 0 && places.every((value) => value === undefined || value === null);
+  return otherShape && job.length >= UNMISTAKABLE_LENGTH && pathsTo(data, job).length > 0;
+}
+
+/**
+ * Whether data have some of the files where the message that was sent has all of them: a part that a bulk job fans out
+ * into, or what is left of it for the next step.
+ */
+export function isPart(data: unknown, payload: unknown): boolean {
+  return pathsToLists(payload).some((path) => {
+    const all = valueAt(payload, path) as readonly unknown[];
+    const some = valueAt(data, path);
+    return (
+      Array.isArray(some) &&
+      some.length > 0 &&
+      some.length < all.length &&
+      some.every((item) => all.includes(item))
+    );
+  });
+}
+
+function pathsToLists(value: unknown): readonly Path[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const inner = Object.entries(value).flatMap(([key, each]) =>
+    pathsToLists(each).map((path) => [key, ...path]),
+  );
+  const isList = Array.isArray(value) && value.length > 1 && value.every((item) => typeof item === 'string');
+  return isList ? [[], ...inner] : inner;
 }
 
 function pathsTo(value: unknown, job: string): readonly Path[] {

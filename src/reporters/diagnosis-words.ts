@@ -3,6 +3,7 @@ import type { DiagnosisId } from '../core/diagnosis/index.ts';
 import type { DiagnosisValues } from '../core/diagnosis/diagnosis.ts';
 import { describeDuration } from './durations.ts';
 import { baseName } from './finding-words.ts';
+import type { RunWords } from './run-words.ts';
 
 export interface DiagnosisWords {
   readonly title: string;
@@ -204,7 +205,7 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
       ...(visibilityMs === undefined
         ? []
         : [
-            `it lies in unacked, due at ${dueAt} at the earliest: visibility_timeout is ${describeDuration(Number(visibilityMs))}${told === 1 ? '' : ", kombu's default"}; then the next worker that starts, or one that looks every 90 to 100 s, puts it back`,
+            `it lies in unacked, due at ${dueAt} at the earliest: visibility_timeout is ${describeDuration(Number(visibilityMs))}${told === 1 ? '' : " if it is kombu's default (no worker has told)"}; then the next worker that starts, or one that looks every 90 to 100 s, puts it back`,
           ]),
     ],
     fix:
@@ -333,6 +334,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     ],
     fix: 'let a pick-up acknowledge and leave alone what has ended (where status not in the final ones), and write the end before the acknowledgement',
   }),
+  'step-mapped-as-end': ({ state, first, second }) => ({
+    title: 'two words for one end: the first may be a step on the way',
+    evidence: [`the job was ${first}, then ${second}; both mean ${state} by jobs.statuses`],
+    fix: `if work goes on after ${first ?? 'the first'}, map it as work: move it from jobs.statuses.${state ?? 'completed'} to jobs.statuses.processing in the config file; if it is the end, write nothing after it`,
+  }),
   'wrote-after-end': ({ columns, afterMs }) => ({
     title: 'the row was written after its end',
     evidence: columns == null ? [] : [`${columns}, ${describeDuration(Number(afterMs ?? 0))} after the end`],
@@ -354,7 +360,7 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     fix: 'resume by what is really there (the effects), not by a percentage; write COMPLETED after the last effect; let no error be swallowed',
   }),
   'effects-not-idempotent': ({ items }) => ({
-    title: 'finished items were done again after the restart',
+    title: 'finished items were done again',
     evidence: [`${items} more than once`],
     fix: 'skip what is done, or make the effect unique by job and file (a unique key, insert … on conflict do nothing), in one transaction with the mark that it is done',
   }),
@@ -456,6 +462,19 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? 'let the job be held (leave --no-hold out), or give it more or slower files (--files)'
         : 'give the job more or slower files (--files 20), or strike earlier (--strike-at processing)',
   }),
+  'strike-never-came': wordsBy(
+    'broker',
+    ({ status, progress, broker }) => ({
+      title: 'the message was acknowledged, and no work on the job was seen',
+      evidence: [`the row is ${status ?? 'unknown'} ${percentOf(progress)}, and ${broker}`],
+      fix: 'let the handler return when the work is done (await it; acks_late in Celery), and let no guard, wrong id or swallowed error end it before; if the work is done, let the worker write its progress and its end to the watched row',
+    }),
+    ({ strikeAt, status, progress }) => ({
+      title: 'the moment to strike never came',
+      evidence: [`waited for ${strikeAt ?? 'it'}; the row is ${status ?? 'unknown'} ${percentOf(progress)}`],
+      fix: "see the worker's log for what it waits for; if it does work and does not show it, strike at another moment: --strike-at processing, or a time since then such as --strike-at 2s",
+    }),
+  ),
   'not-in-flight': ({ strikeAt, status }) => ({
     title: 'the job was not in flight when the restart began',
     evidence: [`its status was ${status ?? 'unknown'} (--strike-at ${strikeAt})`],
@@ -553,6 +572,13 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
   }),
 };
 
-export function describeDiagnosis(id: DiagnosisId, values: DiagnosisValues): DiagnosisWords {
-  return { ...DIAGNOSES[id](values), docs: `docs/diagnoses.md#${id}` };
+/** @param words what the sentences of the run have in common: a state is told by the table's own word */
+export function describeDiagnosis(
+  id: DiagnosisId,
+  values: DiagnosisValues,
+  { word }: RunWords,
+): DiagnosisWords {
+  const { state } = values;
+  const told = typeof state === 'string' ? { ...values, state: word(state) } : values;
+  return { ...DIAGNOSES[id](told), docs: `docs/diagnoses.md#${id}` };
 }

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { finding } from '../core/findings.ts';
 import { describeBriefly, describeFinding } from './finding-words.ts';
+import { runWords } from './run-words.ts';
+
+const WORDS = runWords({ countedFrom: 'restart', statuses: {} });
 
 describe('findings in words', () => {
   test.each([
@@ -51,14 +54,14 @@ describe('findings in words', () => {
       '0.9 s after it was failed, status changed by worker #2; the status is now processing',
     ],
   ])('%s', (given, words) => {
-    expect(describeFinding(given)).toBe(words);
+    expect(describeFinding(given, WORDS)).toBe(words);
   });
 });
 
 describe('findings in brief', () => {
   test('a pass needs few words', () => {
     expect(
-      describeBriefly(finding('started-at-kept', { startedAt: '2026-01-31T12:00:00', versions: 3 })),
+      describeBriefly(finding('started-at-kept', { startedAt: '2026-01-31T12:00:00', versions: 3 }), WORDS),
     ).toBe('started_at kept');
     expect(
       describeBriefly(
@@ -68,6 +71,7 @@ describe('findings in brief', () => {
           state: 'processing',
           progress: 20,
         }),
+        WORDS,
       ),
     ).toBe('SIGKILL at 20 %');
     expect(
@@ -78,12 +82,13 @@ describe('findings in brief', () => {
           state: 'pending',
           progress: null,
         }),
+        WORDS,
       ),
     ).toBe('SIGKILL at pending');
   });
 
   test('what the title says already is left out, what has no brief form is told whole', () => {
-    expect(describeBriefly(finding('new-worker', { incarnation: 2, afterMs: 5 }))).toBeNull();
-    expect(describeBriefly(finding('rows-not-counted'))).toBe('the rows were not counted');
+    expect(describeBriefly(finding('new-worker', { incarnation: 2, afterMs: 5 }), WORDS)).toBeNull();
+    expect(describeBriefly(finding('rows-not-counted'), WORDS)).toBe('the rows were not counted');
   });
 });

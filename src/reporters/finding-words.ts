@@ -5,8 +5,11 @@
 import type { JobState } from '../core/event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../core/findings.ts';
 import { describeDuration } from './durations.ts';
+import type { RunWords } from './run-words.ts';
 
-type Sentences = { readonly [Code in FindingCode]: (values: FindingArguments[Code]) => string };
+type Sentences = {
+  readonly [Code in FindingCode]: (values: FindingArguments[Code], words: RunWords) => string;
+};
 
 function percent(progress: number | null): string {
   return progress === null ? '' : ` ${progress} %`;
@@ -37,21 +40,22 @@ const SENTENCES: Sentences = {
     'followed from the answer of the API on: what happened to it before is not in the record',
   'observed-by-polling': ({ unseen }) => `observed by polling, which cannot see ${unseen}`,
   'unseen-by-polling': ({ unseen }) => `not judged: polling cannot see ${unseen}`,
-  'not-looked-at-after-restart': () => 'the row was not looked at after the restart',
+  'not-looked-at-after-restart': (_, { since }) => `the row was not looked at ${since}`,
   'history-breaks-off': () => 'the record breaks off or has gaps: what is missing may still have come',
 
   'no-restart': () => 'no restart took place',
   'fault-disarmed': ({ fault }) => `the fault (${fault}) was disarmed`,
-  'ended-before-strike': ({ state }) => `the job was ${state} before the restart came`,
-  'ended-by-old-worker': ({ state, incarnation }) =>
-    `worker #${incarnation} itself brought the job to ${state} before it was gone: nothing was left to recover`,
-  'ended-while-stopping': ({ state }) =>
-    `the job became ${state} while the worker went away, by whom cannot be told`,
-  'not-in-flight': ({ state, broker }) => `the job was not being worked on: its row was ${state}, ${broker}`,
+  'ended-before-strike': ({ state }, { word }) => `the job was ${word(state)} before it could be struck`,
+  'ended-by-old-worker': ({ state, incarnation }, { word }) =>
+    `worker #${incarnation} itself brought the job to ${word(state)} before it was gone: nothing was left to recover`,
+  'ended-while-stopping': ({ state }, { word }) =>
+    `the job became ${word(state)} while the worker went away, by whom cannot be told`,
+  'not-in-flight': ({ state, broker }, { word }) =>
+    `the job was not being worked on: its row was ${word(state)}, ${broker}`,
   'nobody-was-struck': ({ incarnation, how }) =>
     `worker #${incarnation} had ended before it was struck (${how})`,
   'holder-not-struck': ({ writer, incarnation }) =>
-    `the last write before the restart came from ${writer}, which is not worker #${incarnation}: somebody else works on this queue`,
+    `at the moment to strike the last write had come from ${writer}, which is not worker #${incarnation}: somebody else works on this queue`,
   'holder-unknown': () => 'which worker held the job could not be found out',
   'worker-still-there': ({ incarnation, pids, connections }) =>
     pids === ''
@@ -60,13 +64,13 @@ const SENTENCES: Sentences = {
   'worker-not-seen-gone': ({ incarnation }) => `worker #${incarnation} was not seen to go away`,
   'connection-lives-on': ({ incarnation }) =>
     `worker #${incarnation} is new to the broker, but its old database connection lives on: it may only have reconnected`,
-  'no-new-worker': () => 'no new worker was seen after the restart',
+  'no-new-worker': () => 'no new worker was seen after the old one had gone',
   'handed-back-politely': ({ incarnation }) =>
     `worker #${incarnation} handed the job back before it left: a polite stop, not a crash`,
-  'struck-in-flight': ({ fault, incarnation, state, progress }) =>
-    `${fault} to worker #${incarnation} while the job was ${state}${percent(progress)}`,
-  'restarted-in-flight': ({ incarnation, state, progress }) =>
-    `worker #${incarnation} was restarted while the job was ${state}${percent(progress)}`,
+  'struck-in-flight': ({ fault, incarnation, state, progress }, { word }) =>
+    `${fault} to worker #${incarnation} while the job was ${word(state)}${percent(progress)}`,
+  'restarted-in-flight': ({ incarnation, state, progress }, { word }) =>
+    `worker #${incarnation} was restarted while the job was ${word(state)}${percent(progress)}`,
   'in-flight-by-broker': ({ owner }) => `the broker counted it as held by ${owner}`,
   'worker-gone': ({ incarnation, proof, connectionsGone, afterMs }) =>
     `worker #${incarnation} gone after ${describeDuration(afterMs)} (${
@@ -74,38 +78,38 @@ const SENTENCES: Sentences = {
     }${proof === 'processes' && connectionsGone ? ' and connection' : ''})`,
   'new-worker': ({ incarnation, afterMs }) =>
     `worker #${incarnation} there after ${describeDuration(afterMs)}`,
-  'new-worker-died': ({ incarnation, how, afterMs }) =>
-    `worker #${incarnation} was started and ended by itself (${how}), ${describeDuration(afterMs)} after the restart`,
-  drained: ({ incarnation, state }) =>
-    `worker #${incarnation} finished the job (${state}) before it left: a drain; redelivery was not exercised`,
+  'new-worker-died': ({ incarnation, how, afterMs }, { since }) =>
+    `worker #${incarnation} was started and ended by itself (${how}), ${describeDuration(afterMs)} ${since}`,
+  drained: ({ incarnation, state }, { word }) =>
+    `worker #${incarnation} finished the job (${word(state)}) before it left: a drain; redelivery was not exercised`,
   'write-after-gone': ({ incarnation }) =>
     `worker #${incarnation} wrote to the row after all its known processes were gone: something of it lives on`,
   'hold-broken': ({ reason }) => `the hold on the row was broken: ${reason}`,
   'hold-hurt': ({ error }) => `the worker ran into a lock or statement time-out under the hold: ${error}`,
 
-  'picked-up-by-write': ({ incarnation, by, afterMs }) =>
-    `worker #${incarnation}, ${describeDuration(afterMs)} after the restart${
+  'picked-up-by-write': ({ incarnation, by, afterMs }, { since }) =>
+    `worker #${incarnation}, ${describeDuration(afterMs)} ${since}${
       by === 'absence' ? ' (nothing of the old one was left)' : ''
     }`,
-  'picked-up-by-task': ({ before, after, afterMs }) =>
-    `task ${after} instead of ${before}, ${describeDuration(afterMs)} after the restart`,
-  'picked-up-by-broker': ({ deliveries, afterMs }) =>
-    `delivery ${deliveries} by the broker's count, and the row changed, ${describeDuration(afterMs)} after the restart`,
+  'picked-up-by-task': ({ before, after, afterMs }, { since }) =>
+    `task ${after} instead of ${before}, ${describeDuration(afterMs)} ${since}`,
+  'picked-up-by-broker': ({ deliveries, afterMs }, { since }) =>
+    `delivery ${deliveries} by the broker's count, and the row changed, ${describeDuration(afterMs)} ${since}`,
   'drained-so-not-exercised': () => 'drained: nothing left to pick up',
   'handed-out-without-work': ({ deliveries }) =>
     `handed out again (delivery ${deliveries}), but no work on the job followed`,
   'nobody-picked-up': ({ afterMs, broker }) =>
     `no new worker touched it within ${describeDuration(afterMs)}; ${broker}`,
-  'unattributed-writes': ({ writes }) =>
-    `${count(writes, 'write', 'writes')} after the restart cannot be attributed to a worker`,
-  'ended-unworked': ({ state, incarnation }) =>
-    `it was marked ${state}${byWhom(incarnation)} while the broker still had it undelivered: nobody had worked on it`,
-  'ended-without-work-shown': ({ state, incarnation }) =>
-    `it was marked ${state}${byWhom(incarnation)} without a claim or progress before: whether anybody worked on it cannot be told`,
+  'unattributed-writes': ({ writes }, { since }) =>
+    `${count(writes, 'write', 'writes')} ${since} cannot be attributed to a worker`,
+  'ended-unworked': ({ state, incarnation }, { word }) =>
+    `it was marked ${word(state)}${byWhom(incarnation)} while the broker still had it undelivered: nobody had worked on it`,
+  'ended-without-work-shown': ({ state, incarnation }, { word }) =>
+    `it was marked ${word(state)}${byWhom(incarnation)} without a claim or progress before: whether anybody worked on it cannot be told`,
   'ended-sooner-than-control': ({ bothMs, controlMs }) =>
     `both workers together had ${describeDuration(bothMs)} for it, which takes ${describeDuration(controlMs)} without a restart: whether all of it was done cannot be told`,
-  'ended-too-soon': ({ state, incarnation }) =>
-    `it was marked ${state}${byWhom(incarnation)} in less time than one file takes, with several files left to do: whether they were done cannot be told from the row`,
+  'ended-too-soon': ({ state, incarnation }, { word }) =>
+    `it was marked ${word(state)}${byWhom(incarnation)} in less time than one file takes, with several files left to do: whether they were done cannot be told from the row`,
   'written-undelivered': ({ writes }) =>
     `${count(writes, 'write', 'writes')} came from an unknown connection after the old worker had gone, while the broker had not handed the job out again: a process of the old worker may live on`,
   'only-touched': ({ incarnation }) =>
@@ -113,13 +117,13 @@ const SENTENCES: Sentences = {
   'not-due-yet': ({ due }) => `the broker will hand it out ${due}: the run ended before`,
   'nothing-to-pick-up': () => 'the job was not interrupted, so there was nothing to pick up',
 
-  reached: ({ state, afterMs }) => `${state}, ${describeDuration(afterMs)} after the restart`,
-  'reached-before-restart': ({ state }) => `${state}, before any restart`,
-  'reached-and-left': ({ reached, now }) => `it was ${reached}, and then ${now} again`,
+  reached: ({ state, afterMs }, { since, word }) => `${word(state)}, ${describeDuration(afterMs)} ${since}`,
+  'reached-before-restart': ({ state }, { word }) => `${word(state)}, without an interruption`,
+  'reached-and-left': ({ reached, now }, { word }) => `it was ${word(reached)}, and then ${word(now)} again`,
   'status-not-mapped': ({ status }) =>
     `the status ${JSON.stringify(status)} is in none of jobs.statuses: what it means is not known`,
-  'not-terminal': ({ state, progress, afterMs }) =>
-    `still ${state}${percent(progress)} ${describeDuration(afterMs)} after the restart`,
+  'not-terminal': ({ state, progress, afterMs }, { since, word }) =>
+    `still ${word(state)}${percent(progress)} ${describeDuration(afterMs)} ${since}`,
   'broker-says': ({ text }) => text,
 
   'no-timestamp-columns': () => 'the table has neither started_at nor completed_at',
@@ -129,7 +133,7 @@ const SENTENCES: Sentences = {
   'started-at-lost': ({ before, incarnation }) => `started_at (${before}) was emptied${byWhom(incarnation)}`,
   'started-at-missing': () => 'the job ended and started_at was never set',
   'completed-at-set': ({ completedAt }) => `completed_at set: ${completedAt}`,
-  'completed-at-missing': ({ state }) => `the job is ${state} and completed_at is empty`,
+  'completed-at-missing': ({ state }, { word }) => `the job is ${word(state)} and completed_at is empty`,
   'completed-at-not-due': () => 'completed_at is not due: the job has not ended',
   'timestamps-out-of-order': ({ earlier, later, earlierAt, laterAt }) =>
     `${later} (${laterAt}) lies before ${earlier} (${earlierAt})`,
@@ -155,14 +159,14 @@ const SENTENCES: Sentences = {
   'rows-not-visible': ({ reason }) => `rows cannot be counted: ${reason}`,
 
   'no-end-to-compare': () => 'the job did not end',
-  'ended-as-expected': ({ state }) => state,
-  'ended-as-control': ({ state }) => `${state}, as the control job did without a restart`,
-  'ended-otherwise': ({ state, expected, error }) =>
-    `${state}${error === '' ? '' : ` (${error})`}; without a restart the same job is ${expected}`,
-  'control-refused-too': ({ state, error }) =>
-    `${state}${error === '' ? '' : ` (${error})`}, and so is the control, which ran after the restart; the job of one file that ran before it completed`,
-  'expected-end-unknown': ({ state, error }) =>
-    `${state}${error === '' ? '' : ` (${error})`}; whether that is the restart's doing is unknown without a control`,
+  'ended-as-expected': ({ state }, { word }) => word(state),
+  'ended-as-control': ({ state }, { word }) => `${word(state)}, as the control job did without a restart`,
+  'ended-otherwise': ({ state, expected, error }, { word }) =>
+    `${word(state)}${error === '' ? '' : ` (${error})`}; without a restart the same job is ${word(expected)}`,
+  'control-refused-too': ({ state, error }, { since, word }) =>
+    `${word(state)}${error === '' ? '' : ` (${error})`}, and so is the control, which ran ${since}; the job of one file that ran before it completed`,
+  'expected-end-unknown': ({ state, error }, { word }) =>
+    `${word(state)}${error === '' ? '' : ` (${error})`}; whether that is the restart's doing is unknown without a control`,
 
   'cancelled-by-others': () => 'somebody who is no worker of this run cancelled it',
 
@@ -178,8 +182,8 @@ const SENTENCES: Sentences = {
   'effect-repeated': ({ item, count: times }) => `${baseName(item)} was processed ${times} times`,
   'effect-missing': ({ item }) => `${baseName(item)} left no effect, though the job is completed`,
   'effects-once': ({ items }) => `${count(items, 'effect', 'effects')}, each once`,
-  'changed-after-end': ({ state, now, columns, afterMs, incarnation }) =>
-    `${describeDuration(afterMs)} after it was ${state}, ${columns} changed${byWhom(incarnation)}; the status is now ${now}`,
+  'changed-after-end': ({ state, now, columns, afterMs, incarnation }, { word }) =>
+    `${describeDuration(afterMs)} after it was ${word(state)}, ${columns} changed${byWhom(incarnation)}; the status is now ${now}`,
   'not-settled': () => 'the run ended before it could settle',
   'unchanged-after-end': ({ forMs }) => `watched for ${describeDuration(forMs)} after its end`,
   'older-wrote-after-newer': ({ older, newer, status }) =>
@@ -197,7 +201,7 @@ const SENTENCES: Sentences = {
   'retries-counted': ({ count: retries }) => `retry_count ${retries}`,
   'broker-not-asked': () => 'the broker could not be asked',
   'broker-hidden': ({ reason }) => reason,
-  'row-and-queue-disagree': ({ state, broker }) => `the row is ${state}, and ${broker}`,
+  'row-and-queue-disagree': ({ state, broker }, { word }) => `the row is ${word(state)}, and ${broker}`,
   'still-in-queue': ({ broker, due }) =>
     `the job has ended, and ${broker}; it will be handed out again ${due}`,
   'messages-left': ({ messages }) => `${count(messages, 'message', 'messages')} of the job left in the queue`,
@@ -209,8 +213,8 @@ const SENTENCES: Sentences = {
   'ended-witness-touched': ({ before, after }) =>
     `a job that was ${before} before the strike became ${after}`,
   'waiting-witness-gone': () => 'the job that waited behind is gone',
-  'waiting-witness-failed': ({ state, error }) =>
-    `the job that waited behind is ${state}${error === '' ? '' : ` (${error})`}, though its file is good`,
+  'waiting-witness-failed': ({ state, error }, { word }) =>
+    `the job that waited behind is ${word(state)}${error === '' ? '' : ` (${error})`}, though its file is good`,
   'waiting-witness-stuck': ({ status }) => `the job that waited behind never ended: it is ${status}`,
   'waiting-witness-not-awaited': ({ status }) =>
     `the job that waited behind is ${status}, and was not waited for to its end`,
@@ -224,7 +228,7 @@ const SENTENCES: Sentences = {
   'retried-too-early': ({ retry, waitedMs, leastMs }) =>
     `retry ${retry} came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} at the earliest were due`,
   'backoff-begun-anew': ({ retry, waitedMs, leastMs }) =>
-    `the restart let the wait for retry ${retry} begin anew: it came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} were due`,
+    `the wait for retry ${retry} began anew: it came after ${describeDuration(waitedMs)}, ${describeDuration(leastMs)} were due`,
   'retry-never-came': ({ retry }) => `retry ${retry} never came`,
   'backoff-kept': ({ retries }) => `${count(retries, 'retry', 'retries')}, none before its time`,
 
@@ -232,17 +236,19 @@ const SENTENCES: Sentences = {
     `this criterion could not be judged, which is a bug of verify-restart: ${message}`,
 };
 
-export function describeFinding(finding: Finding): string {
+export function describeFinding(finding: Finding, words: RunWords): string {
   // Each entry takes exactly the values of its own code; the union of all of them is beyond what the type can say.
-  const sentence = SENTENCES[finding.code] as (values: Finding) => string;
-  return sentence(finding);
+  const sentence = SENTENCES[finding.code] as (values: Finding, words: RunWords) => string;
+  return sentence(finding, words);
 }
 
 /**
  * What is left of a finding where the criterion passed and one line has to do; `null`: nothing that the criterion's
  * title does not say already.
  */
-const BRIEFLY: { readonly [Code in FindingCode]?: (values: FindingArguments[Code]) => string | null } = {
+const BRIEFLY: {
+  readonly [Code in FindingCode]?: (values: FindingArguments[Code], words: RunWords) => string | null;
+} = {
   'started-at-kept': () => 'started_at kept',
   'completed-at-not-due': () => null,
   'completed-at-set': () => 'completed_at set',
@@ -250,18 +256,18 @@ const BRIEFLY: { readonly [Code in FindingCode]?: (values: FindingArguments[Code
     children === 0 ? 'one row' : `one row, ${count(children, 'child', 'children')}`,
   'one-message': () => 'one message',
   'messages-not-counted': () => 'messages not counted',
-  'struck-in-flight': ({ fault, state, progress }) =>
-    `${fault.replace(/ \([a-z]+\)$/, '')} at ${moment(state, progress)}`,
-  'restarted-in-flight': ({ state, progress }) => `at ${moment(state, progress)}`,
+  'struck-in-flight': ({ fault, state, progress }, { word }) =>
+    `${fault.replace(/ \([a-z]+\)$/, '')} at ${moment(state, progress, word)}`,
+  'restarted-in-flight': ({ state, progress }, { word }) => `at ${moment(state, progress, word)}`,
   'in-flight-by-broker': () => 'held in the broker',
   'worker-gone': ({ afterMs }) =>
     afterMs === 0 ? 'the worker gone' : `gone after ${describeDuration(afterMs)}`,
   'new-worker': () => null,
-  'picked-up-by-write': ({ incarnation, afterMs }) =>
-    `worker #${incarnation}, ${describeDuration(afterMs)} after the restart`,
-  'picked-up-by-task': ({ afterMs }) => `a new task, ${describeDuration(afterMs)} after the restart`,
-  'picked-up-by-broker': ({ deliveries, afterMs }) =>
-    `delivery ${deliveries}, ${describeDuration(afterMs)} after the restart`,
+  'picked-up-by-write': ({ incarnation, afterMs }, { since }) =>
+    `worker #${incarnation}, ${describeDuration(afterMs)} ${since}`,
+  'picked-up-by-task': ({ afterMs }, { since }) => `a new task, ${describeDuration(afterMs)} ${since}`,
+  'picked-up-by-broker': ({ deliveries, afterMs }, { since }) =>
+    `delivery ${deliveries}, ${describeDuration(afterMs)} ${since}`,
   drained: () => 'drained',
   // What the broker gives as its reason is the row's error once more.
   'broker-says': ({ text }) => text.split(': ')[0] ?? text,
@@ -271,12 +277,12 @@ const BRIEFLY: { readonly [Code in FindingCode]?: (values: FindingArguments[Code
   'observed-by-polling': () => 'by polling',
 };
 
-function moment(state: JobState, progress: number | null): string {
-  return state !== 'processing' || progress === null ? state : `${progress} %`;
+function moment(state: JobState, progress: number | null, word: RunWords['word']): string {
+  return state !== 'processing' || progress === null ? word(state) : `${progress} %`;
 }
 
 /** The finding in a few words, or `null` where it can be left out. */
-export function describeBriefly(finding: Finding): string | null {
-  const brief = BRIEFLY[finding.code] as ((values: Finding) => string | null) | undefined;
-  return brief === undefined ? describeFinding(finding) : brief(finding);
+export function describeBriefly(finding: Finding, words: RunWords): string | null {
+  const brief = BRIEFLY[finding.code] as ((values: Finding, words: RunWords) => string | null) | undefined;
+  return brief === undefined ? describeFinding(finding, words) : brief(finding, words);
 }

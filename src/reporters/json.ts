@@ -3,6 +3,7 @@ import type { Repeated } from '../core/repeat.ts';
 import type { Report } from '../core/report.ts';
 import { describeDiagnosis } from './diagnosis-words.ts';
 import { describeFinding } from './finding-words.ts';
+import { runWords } from './run-words.ts';
 
 export const SCHEMA_VERSION = 1;
 
@@ -29,6 +30,7 @@ export function renderJson(reports: readonly Report[], exitCode: number, repeat?
 function publicReport(report: Report, exitCode: number) {
   const { criteria, diagnoses, aborted, job } = report;
   const { finalState: _state, ...publicJob } = job;
+  const words = runWords(report);
   return {
     schemaVersion: SCHEMA_VERSION,
     tool: { name: 'verify-restart', version: report.toolVersion },
@@ -47,9 +49,9 @@ function publicReport(report: Report, exitCode: number) {
       title,
       status,
       level,
-      evidence: evidence.map(describeFinding),
+      evidence: evidence.map((finding) => describeFinding(finding, words)),
     })),
-    diagnosis: diagnoses.map(({ id, values }) => ({ id, ...describeDiagnosis(id, values) })),
+    diagnosis: diagnoses.map(({ id, values }) => ({ id, ...describeDiagnosis(id, values, words) })),
     workers: report.workers,
     journal: report.journal,
   };

@@ -28,6 +28,8 @@ export interface CeleryRun {
   readonly onEvent?: (event: Event) => void;
   /** Leaves the fault out. */
   readonly disarmed?: boolean;
+  /** Of the worker; those with which it starts soonest, if absent. */
+  readonly flags?: readonly string[];
 }
 
 export interface CeleryBench extends AsyncDisposable {
@@ -54,12 +56,13 @@ export async function openCeleryBench(): Promise<CeleryBench> {
       config,
       onEvent,
       disarmed = false,
+      flags = QUICK_FLAGS,
     }) {
       const code =
         badly === undefined ? `--workdir ${FIXTURE} -A ${app}` : `--workdir ${BROKEN} -A badly_set`;
       const command = [
         `exec ${CELERY_PYTHON} -m celery ${code} worker -l INFO -P ${pool} -c 1`,
-        ...QUICK_FLAGS,
+        ...flags,
         // With one message at a time a worker on Redis may sit idle for 20 s before it asks for the next (Celery 5.2).
         '--prefetch-multiplier 4',
       ];

@@ -11,7 +11,7 @@
  *   npm run corpus -- --lanes 1 --keep   one after the other; the runs' folders stay, for a look at their journals
  *
  * To add a row: write the worker into `fixtures/broken-workers/<queue>/<defect>.ts` (the reference with one thing
- * wrong; a module of Python for Celery), list it in `fixtures/broken-workers/defects` (BullMQ), and add a line to `corpus/<queue>-*-rows.ts`. To add a
+ * wrong; a module of Python for Celery), list it in `fixtures/broken-workers/defects` (BullMQ, Celery), and add a line to `corpus/<queue>-*-rows.ts`. To add a
  * kind of queue: its name in `TargetKind` (corpus/row.ts), its schema and shared configuration in `TARGETS`
  * (corpus/targets.ts), its rows in `ROWS` (corpus/rows.ts).
  */

@@ -130,7 +130,7 @@ function ended(run: InFlight, why: 'ended' | undefined): false {
     record(run, {
       kind: 'note',
       code: 'moment-never-came',
-      text: 'the moment to strike never came: see --strike-at',
+      text: `the moment to strike (${run.recorder.latest('run:started')?.strikeAt ?? ''}) never came within ${run.settings.terminalTimeoutMs / 1000} s`,
     });
   }
   return false;
@@ -159,7 +159,7 @@ function describeWriter(version: RowVersion): string {
 }
 
 async function notPickedUp(run: InFlight, broker: BrokerWatch): Promise<Error> {
-  const { processingTimeoutMs, queue } = run.settings;
+  const { processingTimeoutMs } = run.settings;
   record(run, { kind: 'timeout:reached', timeout: 'processing', afterMs: processingTimeoutMs });
   const state = await broker.look();
   const snapshot = run.recorder.latest('broker:snapshot');
@@ -170,19 +170,28 @@ async function notPickedUp(run: InFlight, broker: BrokerWatch): Promise<Error> {
     consumers === null
       ? ''
       : `, ${consumers.length} ${consumers.length === 1 ? 'worker is' : 'workers are'} connected to it`;
-  const remedy = (await keepsWhatHasEnded(run))
-    ? 'let the handler return when its job is done: the worker has ended the first test job in the table and still holds its message, so it takes nothing more'
-    : state?.state === 'waiting'
-      ? `compare the worker's queue name, prefix and database number with ${queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`
-      : `let the worker write a status that jobs.statuses.processing names, into the table that is watched (${run.table?.name ?? 'by the API'}); see its log`;
   return (
     droppedTask(run) ??
     environmentError(
       'not-picked-up',
       `the job did not reach PROCESSING within ${processingTimeoutMs / 1000} s: ${where}${who}${workerSays(run)}`,
-      remedy,
+      await remedyFor(run, state?.state ?? null),
     )
   );
+}
+
+async function remedyFor(run: InFlight, state: MessageState | null): Promise<string> {
+  if (await keepsWhatHasEnded(run)) {
+    return 'let the handler return when its job is done: the worker has ended the first test job in the table and still holds its message, so it takes nothing more';
+  }
+  if (state === 'waiting') {
+    return `compare the worker's queue name, prefix and database number with ${run.settings.queue.name} on this broker; raise --processing-timeout if it is busy with other jobs`;
+  }
+  const table = run.table?.name ?? 'by the API';
+  const toldInRow = `let the worker write a status that jobs.statuses.processing names, into the table that is watched (${table})`;
+  return state === 'ended' || state === 'gone' || state === 'dead'
+    ? `the worker has done with the message, and left no trace in the row: see its log for a guard, a wrong id or an error that ended it, or ${toldInRow}`
+    : `${toldInRow}; see its log`;
 }
 
 /** The job of the first witness is done, by its row, and the broker has its message in somebody's hands. */

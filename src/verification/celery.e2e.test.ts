@@ -94,6 +94,25 @@ describe.skipIf(!here)('Celery', { timeout: 60_000 }, () => {
     },
   );
 
+  test('a worker that looks for its neighbours first, as Celery does by default, is asked until it hears', async () => {
+    const events: Event[] = [];
+    const onEvent = (event: Event): void => void events.push(event);
+    const { report } = await run('redis', {
+      app: 'app',
+      pool: 'prefork',
+      scenario: 'crash',
+      flags: [],
+      config: { files: 6 },
+      onEvent,
+    });
+    const told = events.filter(
+      (event) => event.kind === 'broker:snapshot' && event.facts?.['visibilityTimeoutTold'] === true,
+    );
+    expect(told.length).toBeGreaterThan(0);
+    expect(failuresOf(report)).toEqual([]);
+    expect(report.verdict).toBe('passed');
+  });
+
   test('an error that is provisional is none: a child is killed, its parent says so, and the job goes on', async () => {
     const events: Event[] = [];
     const { report } = await run('redis', {

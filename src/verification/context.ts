@@ -18,6 +18,8 @@ export interface OperatorPanel {
   readonly polite: boolean;
   /** Why the last answer was not accepted. */
   readonly refuted: string | null;
+  /** The old worker is gone already, and only a new one is missing. */
+  readonly gone: boolean;
   /** The command that starts a worker, where the settings know one. */
   readonly startCommand: string | null;
   /** Whether the job is held, so that there is time. */

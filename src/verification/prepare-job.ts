@@ -1,6 +1,6 @@
 /** Step 2: the row and its observers. The observers are there before the row, so that no version of it is missed. */
 import { join } from 'node:path';
-import type { JobRole } from '../core/event.ts';
+import type { JobRole, Thing } from '../core/event.ts';
 import { makeDummyFiles } from '../jobs/dummy-files.ts';
 import { HISTORY_SCHEMA } from '../jobs/history-objects.ts';
 import { insertJob } from '../jobs/insert.ts';
@@ -115,13 +115,20 @@ function sourceOf(run: Connected): 'trigger' | 'poll' {
   return run.recorder.latest('observer:started')?.source ?? 'trigger';
 }
 
+/** Where a job's row may lie at the end: in its table, or in the archive that it is moved to when it has ended. */
+export function rowThings({ table, archive }: Connected, id: string): readonly Thing[] {
+  return [table, archive]
+    .filter((place) => place !== null)
+    .map(({ sql, idColumn }) => ({ kind: 'row', table: sql, idColumn: idColumn.name, id }));
+}
+
 /**
  * Makes the files and the row of one job; where the service makes the row itself, the files alone. Everything is
  * journalled before it is made. Witnesses have one file, which can be read whatever the subject's are like: they are
  * to end soon.
  */
 export async function createJob(run: Connected, ids: ReservedIds, role: JobRole): Promise<JobOnHand> {
-  const { settings, database, table, archive } = run;
+  const { settings, database, table } = run;
   const witness = role === 'witness-ended' || role === 'witness-waiting';
   const files = await makeDummyFiles({
     folder: join(run.temporaryFolder, role),
@@ -136,9 +143,7 @@ export async function createJob(run: Connected, ids: ReservedIds, role: JobRole)
   if (id === undefined) throw new Error(`no id was reserved for the ${role}`);
   const planned = planRow(table, settings.jobs, { id, files });
   refuseUnfilled(table, settings.jobs, planned);
-  for (const { sql, idColumn } of archive === null ? [table] : [table, archive]) {
-    record(run, { kind: 'made', thing: { kind: 'row', table: sql, idColumn: idColumn.name, id } });
-  }
+  for (const thing of rowThings(run, id)) record(run, { kind: 'made', thing });
   await insertJob(database, table, planned);
   const status = planned.values.get(table.statusColumn.name);
   record(run, {

@@ -58,6 +58,7 @@ export async function restartByOperator(run: InFlight, broker: BrokerWatch): Pro
           worker: holder.main === null ? null : { pid: holder.main.pid, command: holder.main.command },
           polite: run.scenario.polite,
           refuted,
+          gone: watch.isGone(),
           startCommand: run.settings.worker.startCommand ?? run.settings.worker.command,
           held: hold !== null,
         },
@@ -68,8 +69,10 @@ export async function restartByOperator(run: InFlight, broker: BrokerWatch): Pro
       refuted = answer === 'gave-up' ? 'given up by the operator' : await watch.refutation();
       if (refuted === null) return;
       record(run, { kind: 'operator:refuted', attempt, reason: refuted });
-      if (answer === 'gave-up') return;
+      if (answer === 'gave-up') break;
     }
+    // Before that the next panel says it.
+    record(run, { kind: 'note', code: 'restart-refuted', text: refuted ?? '' });
   } finally {
     await watch.end();
   }
@@ -194,6 +197,8 @@ async function holdSubject(run: InFlight): Promise<Hold | null> {
 interface HolderWatch {
   /** Aborted as soon as the old worker is gone and a new one is there: nobody has to be asked any more. */
   readonly restarted: AbortSignal;
+  /** The old worker is known to be gone. */
+  isGone(): boolean;
   /** Waits until the old worker is gone; @returns whether it is */
   oldGone(timeoutMs: number): Promise<boolean>;
   /** Why the restart cannot be accepted as done; `null`: the old worker is gone and a new one is there. */
@@ -282,6 +287,7 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
 
   return {
     restarted: restarted.signal,
+    isGone: () => gone,
     oldGone,
     async refutation() {
       // A worker that was killed a moment ago takes a moment to be seen gone.
@@ -293,7 +299,7 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
           pids,
           connections: pids.length > 0 ? [] : [...holder.consumers],
         });
-        return describeStillThere(run, holder, pids, hold !== null);
+        return describeStillThere(run, holder, pids);
       }
       const there = await until(run, NEW_WORKER_TIMEOUT_MS, WATCH_INTERVAL_MS, () =>
         newWorker ? true : undefined,
@@ -325,16 +331,16 @@ async function livingPids(holder: Holder): Promise<readonly number[]> {
   return alive.filter((pid): pid is number => pid !== null);
 }
 
-function describeStillThere(run: InFlight, holder: Holder, pids: readonly number[], held: boolean): string {
+function describeStillThere(run: InFlight, { main }: Holder, pids: readonly number[]): string {
   const ended = subjectChanges(run).findLast((version) => version.values !== null);
   const end =
     ended?.values != null && isTerminal(ended.values.state)
-      ? `; the job is ${ended.values.state} meanwhile`
+      ? `; the job is ${ended.values.status ?? ended.values.state} meanwhile`
       : '';
-  if (holder.main !== null) {
-    return `the worker you were asked to kill, pid ${pids.includes(holder.main.pid) ? holder.main.pid : pids.join(', ')}, is still running${end}${held && end === '' ? ' (asked politely, by kill or pkill, it waits for its job, and the job is held)' : ''}`;
-  }
-  return `the worker that holds the job is still connected${end}`;
+  // The one that a person was asked to kill stands for its children.
+  const told = main !== null && pids.includes(main.pid) ? [main.pid] : pids;
+  const seen = told.length > 0 ? `lives on (pid ${told.join(', ')})` : 'is still connected';
+  return `worker #1 ${seen}: it was not restarted${end}`;
 }
 
 /** Blocked backends whose client is gone: their process has ended, so nobody waits for what they would write. */

@@ -14,7 +14,7 @@ import { filesOfRow } from '../jobs/read-rows.ts';
 import type { SubmitOutcome } from '../queues/queue.ts';
 import { record, until, type Connected, type JobOnHand, type Observing } from './context.ts';
 import { jobsCarrying, readJobs } from './job-rows.ts';
-import { fileToken, type ReservedIds } from './prepare-job.ts';
+import { fileToken, rowThings, type ReservedIds } from './prepare-job.ts';
 
 /** How long a job may take to show itself when the answer to its submission did not come. */
 const SHOWS_ITSELF_TIMEOUT_MS = 5_000;
@@ -30,8 +30,8 @@ export async function submitByApi(run: Observing, job: JobOnHand, ids: ReservedI
   const { queue, settings, observer } = run;
   const prefix = uploadPrefix(run, job.role);
   const names = job.files.map((path) => `${prefix}${basename(path)}`);
-  const upload = uploadThing(run, prefix);
-  record(run, { kind: 'made', thing: upload });
+  const uploads = uploadThings(run, prefix);
+  for (const thing of uploads) record(run, { kind: 'made', thing });
   observer.expect();
   let outcome: SubmitOutcome;
   try {
@@ -44,12 +44,12 @@ export async function submitByApi(run: Observing, job: JobOnHand, ids: ReservedI
     });
   } catch (error) {
     // An error means that there definitely is no job.
-    record(run, { kind: 'removed', thing: upload });
+    for (const thing of uploads) record(run, { kind: 'removed', thing });
     throw error;
   }
   const id = outcome.job ?? (await findByFiles(run, prefix));
   if (id === null) throw unknownJob(outcome);
-  recordMade(run, id, outcome.messageId, upload);
+  recordMade(run, id, outcome.messageId, uploads);
   ids.set(job.role, id);
   // What polling does not see is told of all it shows.
   const complete = (await observer.follow(id)) || observer.source === 'poll';
@@ -57,27 +57,24 @@ export async function submitByApi(run: Observing, job: JobOnHand, ids: ReservedI
   return recordSubmission(run, created, outcome, { names, prefix, complete });
 }
 
-function uploadThing(run: Connected, text: string): Extract<Thing, { kind: 'upload' }> {
-  const { queue, table } = run;
-  return {
+/** What the API makes may lie in the job table or, when the job has ended, in the archive; without a table the API has it. */
+function uploadThings(run: Connected, text: string): readonly Extract<Thing, { kind: 'upload' }>[] {
+  const { queue, table, archive } = run;
+  const places = archive === null ? [table] : [table, archive];
+  return places.map((place) => ({
     kind: 'upload',
     queue: queue.kind,
     queueName: queue.queueName,
-    table: table?.sql ?? null,
-    filesColumn: table?.roles.files?.name ?? null,
+    table: place?.sql ?? null,
+    filesColumn: place?.roles.files?.name ?? null,
     text,
-  };
+  }));
 }
 
 /** The row is removed by its id from now on; without a table the API is the only one to ask. */
-function recordMade(run: Connected, id: string, messageId: string, upload: Thing): void {
+function recordMade(run: Connected, id: string, messageId: string, uploads: readonly Thing[]): void {
   const { queue, table } = run;
-  if (table !== null) {
-    record(run, {
-      kind: 'made',
-      thing: { kind: 'row', table: table.sql, idColumn: table.idColumn.name, id },
-    });
-  }
+  for (const thing of rowThings(run, id)) record(run, { kind: 'made', thing });
   if (table === null || queue.api?.removes === true) {
     record(run, {
       kind: 'made',
@@ -85,7 +82,7 @@ function recordMade(run: Connected, id: string, messageId: string, upload: Thing
     });
   }
   // Where there is a table, a second row of the same upload is removed with the first.
-  if (table === null) record(run, { kind: 'removed', thing: upload });
+  if (table === null) for (const thing of uploads) record(run, { kind: 'removed', thing });
 }
 
 async function recordSubmission(

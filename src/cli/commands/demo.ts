@@ -5,7 +5,7 @@ import { mergeConfigs } from '../../config/merge-configs.ts';
 import type { RawFlags } from '../../config/raw-flags.ts';
 import { LIST_BROKEN, listBroken } from '../broken-list.ts';
 import { DEMO_EFFECTS, demoEnvironment } from '../demo-environment.ts';
-import { demoTarget } from '../demo-targets.ts';
+import { demoTarget, demoTargetName } from '../demo-targets.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { isTerminal, runWithSettings } from './run.ts';
 
@@ -13,8 +13,8 @@ import { isTerminal, runWithSettings } from './run.ts';
 const PLACEHOLDER_DATABASE = 'postgres://127.0.0.1:1/postgres';
 
 export interface DemoOptions {
-  /** Which bundled target. */
-  readonly target: string;
+  /** Which bundled target; `null`: none was named. */
+  readonly target: string | null;
   readonly broken: string | null;
   /** A person restarts the worker. */
   readonly interactive: boolean;
@@ -23,11 +23,11 @@ export interface DemoOptions {
 export async function runDemo(flags: RawFlags, options: DemoOptions): Promise<ExitCode> {
   const { interactive, broken } = options;
   if (broken === LIST_BROKEN) {
-    console.log(listBroken());
+    console.log(listBroken(options.target === null ? null : demoTargetName(options.target)));
     return EXIT_CODES.verified;
   }
   const backend = flags.queueBackend === 'redis' ? 'redis' : 'postgres';
-  const target = await demoTarget(options.target, { backend, broken });
+  const target = await demoTarget(options.target ?? 'bullmq', { backend, broken });
   const own: UserConfig = {
     database: { url: PLACEHOLDER_DATABASE },
     queue: target.queue,

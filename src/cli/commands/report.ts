@@ -1,15 +1,14 @@
 /** `verify-restart report`: judges saved runs again. The same journal gives the same verdict, with no service up. */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { usageError } from '../../core/errors.ts';
 import { createHistory } from '../../core/history.ts';
 import { judge, type Report } from '../../core/report.ts';
-import { JOURNAL_FILE, readJournal } from '../../journal/journal.ts';
+import { readJournal } from '../../journal/journal.ts';
 import { PLAIN } from '../../reporters/console/layout.ts';
 import { titleLines } from '../../reporters/console/progress.ts';
 import { renderResults } from '../../reporters/console/results.ts';
 import { renderJson } from '../../reporters/json.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
+import { findJournal } from '../find-run.ts';
 
 const CODE_OF = {
   passed: EXIT_CODES.verified,
@@ -23,7 +22,10 @@ export async function reportRuns(runs: readonly string[], reporter: string): Pro
     throw usageError('unknown-reporter', `--reporter ${reporter} is not known`, 'name console or json');
   }
   const reports: Report[] = [];
-  for (const run of runs) reports.push(judge(createHistory(await readJournal(await journalOf(run)))));
+  for (const run of runs) {
+    const journal = await findJournal(run, process.cwd());
+    reports.push(judge(createHistory(await readJournal(journal))));
+  }
   const codes = reports.map((report) => CODE_OF[report.verdict]);
   const exitCode =
     [EXIT_CODES.environment, EXIT_CODES.notVerified, EXIT_CODES.inconclusive].find((code) =>
@@ -40,9 +42,4 @@ export async function reportRuns(runs: readonly string[], reporter: string): Pro
     process.stdout.write(`${title.join('\n')}\n${report.runId}\n\n${renderResults(report, options)}`);
   }
   return exitCode;
-}
-
-async function journalOf(run: string): Promise<string> {
-  const found = await stat(run).catch(() => null);
-  return found?.isDirectory() === true ? join(run, JOURNAL_FILE) : run;
 }

@@ -108,6 +108,42 @@ describe('the end came sooner than the files can have been done', () => {
     });
   });
 
+  test('of a broker that counts nothing: from a first write that changes nothing', () => {
+    const celery = aRun({ queue: 'celery' }).job().submitted().picksUp(1).wait(300).progress(20);
+    const again = celery.strike().gone().starts(2).ready(2).delivered(2).row({}, 2);
+    expect(seen(again.completed(2))).toBe('inconclusive ended-too-soon');
+  });
+
+  test('by polling: what one look saw unclaimed, and the next one claimed and ended', () => {
+    const looked = (gapMs: number): string => {
+      const run = aRun({ queue: 'none', source: 'poll' }).job().submitted().picksUp(1).wait(300).progress(20);
+      const again = run.strike().gone().starts(2).ready(2).wait(900);
+      const { events } = again.row({ status: 'completed', progress: 100, owner: null, attempts: 2 }, 2).end();
+      const end = events.findLast((event) => event.kind === 'row:version' && event.source === 'poll');
+      return judgedAs(
+        createHistory(events.map((event) => (event === end ? { ...end, gapMs } : event) as typeof event)),
+        'picked-up-again',
+      );
+    };
+    expect(looked(15)).toBe('inconclusive ended-too-soon');
+    expect(looked(400)).not.toContain('ended-too-soon');
+  });
+
+  test('by when it was written: a busy harness reads several versions at once', () => {
+    const read = (atMs: number) => {
+      const { events } = slow().picksUp(2).completed(2).end();
+      return createHistory(
+        events.map((event) =>
+          event.kind === 'row:version' &&
+          event.seq < events.findIndex(({ kind }) => kind === 'fault:injected')
+            ? { ...event, atMs }
+            : event,
+        ),
+      );
+    };
+    expect(judgedAs(read(1_000), 'picked-up-again')).toBe('inconclusive ended-too-soon');
+  });
+
   test('not where the effects were counted', () => {
     const run = slow().picksUp(2).completed(2);
     run.event({ kind: 'effects:counted', job: 'job-1', role: 'subject', source: 'query', effects });

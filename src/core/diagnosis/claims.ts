@@ -82,7 +82,7 @@ export const claimTiedToName: Diagnose = (subject) => {
   if (loadedAtBootOnly(subject) !== undefined || graceShorterThanDrain(subject) !== undefined)
     return undefined;
   const name = claimIn(before);
-  if (name === null || isTokenOfBullmq(subject, name) || isNamedByPid(subject, name)) return undefined;
+  if (name === null || isTokenOfBullmq(subject, name) || isNamedAnew(subject, name)) return undefined;
   const others = [...witness(subject, 'witness-ended'), ...witness(subject, 'witness-waiting')];
   const usedTwice = others.some(({ values }) => claimIn(values) === name);
   const newName = others
@@ -99,8 +99,9 @@ function isTokenOfBullmq({ history, facts }: Case, claim: string): boolean {
   return bullmq && facts.snapshots.some(({ owner, lockUntilMs }) => owner === claim && lockUntilMs !== null);
 }
 
-/** Every life of a worker has a name of its own then, so no recovery by name is to be expected. */
-function isNamedByPid({ history, facts }: Case, name: string): boolean {
+/** With its pid or a token in its name every life of a worker has a name of its own: no recovery by name is to be expected. */
+function isNamedAnew({ history, facts }: Case, name: string): boolean {
+  if (/[0-9a-f]{8}-?[0-9a-f]{4}/i.test(name)) return true;
   const trees = history.of('worker:processes').filter(({ incarnation }) => incarnation === facts.struck);
   const pids = trees.flatMap(({ processes }) => processes.map(({ pid }) => String(pid)));
   return (name.match(/\d+/g) ?? []).some((number) => pids.includes(number));

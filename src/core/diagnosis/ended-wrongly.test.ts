@@ -78,6 +78,23 @@ describe('the end did not last', () => {
     ]);
   });
 
+  test('from one word for the end to another: the first may be a step on the way', () => {
+    const extracted = (): RunBuilder =>
+      restarted().picksUp(2).row({ status: 'extracted', state: 'completed', progress: 90 }, 2);
+    expect(causes(extracted().completed())).toEqual(['step-mapped-as-end']);
+    expect(valuesOf(extracted().completed(), 'step-mapped-as-end')).toEqual({
+      state: 'completed',
+      first: 'extracted',
+      second: 'completed',
+    });
+    // A change of something else in between hides nothing; another state is another story.
+    expect(causes(extracted().row({ progress: 95, state: 'completed' }, 2).completed())).toEqual([
+      'step-mapped-as-end',
+    ]);
+    expect(causes(extracted().failed())).not.toContain('step-mapped-as-end');
+    expect(causes(extracted().row({ progress: 95, state: 'completed' }, 2))).toContain('wrote-after-end');
+  });
+
   test('written after its end: which columns, when', () => {
     expect(causes(handedOver().progress(60, 2))).toEqual(['wrote-after-end']);
     expect(valuesOf(handedOver().wait(90).progress(60, 2), 'wrote-after-end')).toMatchObject({

@@ -102,7 +102,22 @@ export const reranFinishedJob: Diagnose = (subject) => {
   return { state: left.state, incarnation: left.leftBy };
 };
 
+/**
+ * From one word for an end to another word for the same end: the first may be a step on the way, which the mapping takes
+ * for the end.
+ */
+export const stepMappedAsEnd: Diagnose = (subject) => {
+  const { terminal, changes, artefacts } = subject.facts;
+  if (terminal?.values == null || !subject.found('changed-after-end')) return undefined;
+  const { state, status } = terminal.values;
+  const next = changes.find(
+    ({ seq, values }) => seq > terminal.seq && !artefacts.has(seq) && values?.status !== status,
+  )?.values;
+  return next?.state === state ? { state, first: status, second: next.status } : undefined;
+};
+
 export const wroteAfterEnd: Diagnose = (subject) => {
+  if (stepMappedAsEnd(subject) !== undefined) return undefined;
   if (endThatWasLeft(subject)?.byLateWrite === false) return undefined;
   // Of two that work at once one ends it later than the other.
   if (subject.found('older-wrote-after-newer')) return undefined;

@@ -42,6 +42,49 @@ describe('it ended, or was given back, before it could be interrupted', () => {
   });
 });
 
+describe('the moment to strike never came', () => {
+  const waited = (run: RunBuilder): RunBuilder =>
+    run.wait(120_000).event({ kind: 'note', code: 'moment-never-came', text: 'it never came' });
+  const found = (run: RunBuilder) => judge(run.end()).diagnoses;
+  const pickedUp = (): RunBuilder => aRun().job().submitted().picksUp(1);
+
+  test('and the queue counts the job as done', () => {
+    expect(found(waited(pickedUp().acks()))).toEqual([
+      {
+        id: 'strike-never-came',
+        values: {
+          strikeAt: 'progress',
+          status: 'processing',
+          progress: 0,
+          broker: 'the broker counts it as finished',
+        },
+      },
+    ]);
+  });
+
+  test('and the row was never touched', () => {
+    const run = aRun({ strikeAt: 'retrying' }).job().submitted().acks();
+    expect(found(waited(run))).toMatchObject([{ id: 'strike-never-came', values: { status: 'pending' } }]);
+  });
+
+  test('and a worker holds the job still', () => {
+    expect(found(waited(pickedUp()))).toEqual([
+      {
+        id: 'strike-never-came',
+        values: { strikeAt: 'progress', status: 'processing', progress: 0 },
+      },
+    ]);
+  });
+
+  test('not where the job ended: that is the reason then', () => {
+    expect(causes(waited(inFlight().completed()))).toEqual(['ended-before-restart']);
+  });
+
+  test('not where it came', () => {
+    expect(causes(waited(restarted().picksUp(2)).completed())).not.toContain('strike-never-came');
+  });
+});
+
 describe('the worker', () => {
   const stillThere = (run: RunBuilder): RunBuilder =>
     run.event({ kind: 'worker:still-there', incarnation: 1, pids: [4001], connections: [] });

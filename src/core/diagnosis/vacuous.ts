@@ -1,5 +1,8 @@
 /** Why a run proves nothing, and what would. */
-import { unmappedStatus } from '../history.ts';
+import { describeBroker } from '../broker-words.ts';
+import { writtenAtMs } from '../database-clock.ts';
+import type { MessageState } from '../event.ts';
+import { lastSnapshotBefore, rowBefore, unmappedStatus } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
@@ -10,8 +13,9 @@ import type { Case, Diagnose } from './diagnosis.ts';
 const LEFT_WITH_THE_JOB_MS = 3_000;
 
 export const endedBeforeRestart: Diagnose = (subject) => {
-  const ended = subject.found('ended-before-strike') || subject.found('ended-by-old-worker');
-  if (!ended || leftWithTheJob(subject) || didWorkGoOn(subject)) return undefined;
+  const before = subject.found('ended-before-strike');
+  const ended = before || subject.found('ended-by-old-worker');
+  if (!ended || leftWithTheJob(subject) || (!before && didWorkGoOn(subject))) return undefined;
   return { hold: subject.history.of('hold:placed').length > 0 ? 1 : 0, by: subject.facts.by };
 };
 
@@ -65,11 +69,12 @@ function isOrphaned({ stillThere, mainPid }: RestartFacts): boolean {
   return stillThere !== undefined && mainPid !== undefined && !stillThere.pids.includes(mainPid);
 }
 
-export const orphanChildren: Diagnose = ({ found, facts }) => {
+export const orphanChildren: Diagnose = ({ found, facts, history }) => {
   if (found('worker-still-there') && facts.by === 'auto' && isOrphaned(facts)) {
     return { pids: facts.stillThere?.pids.join(' ') ?? null };
   }
-  return found('write-after-gone') || found('written-undelivered') || didWorkGoOn({ facts })
+  if (found('ended-before-strike')) return undefined;
+  return found('write-after-gone') || found('written-undelivered') || didWorkGoOn({ facts, history })
     ? { pids: null }
     : undefined;
 };
@@ -78,7 +83,7 @@ export const orphanChildren: Diagnose = ({ found, facts }) => {
 const LANDED_AFTER_KILL_MS = 500;
 
 /** Its processes were killed, and what writes for it went on: more than the one transaction that was under way. */
-function didWorkGoOn({ facts }: Pick<Case, 'facts'>): boolean {
+function didWorkGoOn({ facts, history }: Pick<Case, 'facts' | 'history'>): boolean {
   const { begun, struck, changes, attribute, faults, by } = facts;
   const [fault] = faults;
   if (by !== 'auto' || begun === undefined || fault?.signal !== 'SIGKILL' || fault.reach !== 'tree')
@@ -86,11 +91,28 @@ function didWorkGoOn({ facts }: Pick<Case, 'facts'>): boolean {
   const late = changes.filter(
     (version) =>
       version.source === 'trigger' &&
-      version.atMs > begun.atMs + LANDED_AFTER_KILL_MS &&
+      writtenAtMs(history, version) > begun.atMs + LANDED_AFTER_KILL_MS &&
       attribute(version)?.incarnation === struck,
   );
   return new Set(late.map(({ writer }) => writer?.transactionId)).size > 1;
 }
+
+/** The queue has done with the message. */
+const DONE: readonly MessageState[] = ['ended', 'gone', 'dead'];
+
+/** Nobody was struck, because the job never came to the moment: it stands still, and may even be done with for the queue. */
+export const strikeNeverCame: Diagnose = ({ history, facts }) => {
+  const waited = history.of('note').some(({ code }) => code === 'moment-never-came');
+  if (!waited || facts.begun !== undefined || facts.terminal !== undefined) return undefined;
+  const row = rowBefore(facts.changes);
+  const snapshot = lastSnapshotBefore(facts.snapshots);
+  return {
+    strikeAt: facts.strikeAt,
+    status: row == null ? 'gone' : row.status,
+    progress: row?.progress ?? null,
+    ...(snapshot !== undefined && DONE.includes(snapshot.state) ? { broker: describeBroker(snapshot) } : {}),
+  };
+};
 
 export const anotherWorker: Diagnose = ({ found }) => (found('holder-not-struck') ? {} : undefined);
 

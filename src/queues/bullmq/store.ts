@@ -1,7 +1,7 @@
 /** What BullMQ's two stores, Redis and PostgreSQL, each have to do. */
 import type { Connection, Leftover } from '../../core/event.ts';
 import type { BrokerInfo, MessageRef, Submission, SubmitOutcome } from '../queue.ts';
-import { refersTo, type Sent } from '../reference.ts';
+import { isPart, refersTo, type Sent } from '../reference.ts';
 import type { MessageFacts } from './stalled.ts';
 
 export interface BullmqStore extends AsyncDisposable {
@@ -29,7 +29,8 @@ export interface Candidate {
 /** A second message for the job: the same task about the same job. What a bulk job fans out into is none. */
 export function isSecondMessage(candidate: Candidate, job: string, sent: Sent): boolean {
   if (candidate.childOfMessage || candidate.name !== sent.task) return false;
-  return refersTo(parsed(candidate.data), job, sent.payload);
+  const data = parsed(candidate.data);
+  return refersTo(data, job, sent.payload) && !isPart(data, sent.payload);
 }
 
 /** `null` where the search ended at its limit and has found nothing: what lies beyond is not known. */

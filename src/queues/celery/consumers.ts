@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Connection } from '../../core/event.ts';
 import type { CeleryBroker, Consumer } from './broker.ts';
-import type { WorkerFacts } from './remote-control.ts';
+import { isToldWhole, type WorkerFacts } from './remote-control.ts';
 import { consumes, localPid, type Team } from './team.ts';
 
 export interface ConsumerView {
@@ -42,21 +42,33 @@ export function consumersOf(broker: CeleryBroker, team: Team, queueName: string)
   };
 }
 
+/** A worker that looks for its neighbours when it starts (mingle, Celery's default) hears nobody for a second or more. */
+const DEAF_LIMIT_MS = 5_000;
+const DEAF_INTERVAL_MS = 500;
+
 function byConnections(broker: CeleryBroker, team: Team, queueName: string): ConsumerView['list'] {
   /** The connections that the last question was about, and whether any of them may be the queue's. */
   let known = new Set<string>();
   let ofThisQueue = true;
+  /** Until when those that have not told all of it are asked again, and when next. */
+  let askUntilMs = 0;
+  let askAtMs = 0;
   return async () => {
     const connections = await broker.connections();
     if (connections === null || connections.length === 0) {
       known = new Set();
       return connections;
     }
-    if (connections.length !== known.size || connections.some(({ id }) => !known.has(id))) {
-      const workers = await team.learn(connections.length);
+    const nowMs = performance.now();
+    const changed = connections.length !== known.size || connections.some(({ id }) => !known.has(id));
+    if (changed) askUntilMs = nowMs + DEAF_LIMIT_MS;
+    if (changed || (nowMs < askUntilMs && nowMs >= askAtMs)) {
+      const workers = await team.learn(connections.length, undefined, changed ? undefined : 0);
       known = new Set(connections.map(({ id }) => id));
       ofThisQueue =
         workers.length < connections.length || workers.some((facts) => consumes(facts, queueName));
+      if (workers.length >= connections.length && workers.every(isToldWhole)) askUntilMs = 0;
+      askAtMs = performance.now() + DEAF_INTERVAL_MS;
     }
     return ofThisQueue ? connections.map(withoutSince) : [];
   };

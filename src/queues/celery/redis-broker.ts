@@ -7,7 +7,7 @@ import { askRedis, connectionLost, uncertainty } from '../redis/ask.ts';
 import { isClientListForbidden, readClientList } from '../redis/client-list.ts';
 import { connectError, isNotSent, RedisConnection } from '../redis/connection.ts';
 import { pingRedis } from '../redis/ping.ts';
-import { refersTo, type Sent } from '../reference.ts';
+import { isPart, refersTo, type Sent } from '../reference.ts';
 import type { BrokerLook, CeleryBroker, Consumer, FurtherMessages } from './broker.ts';
 import { taskEnvelope, type TaskMessage } from './message.ts';
 import { databaseOf, redisKeys, type RedisKeys } from './redis-keys.ts';
@@ -191,7 +191,8 @@ function count(
       message.parentId !== messageId &&
       message.task === task &&
       message.call !== undefined &&
-      refersTo(message.call, job, payload),
+      refersTo(message.call, job, payload) &&
+      !isPart(message.call, payload),
   );
   return complete || others.length > 0 ? own + others.length : null;
 }

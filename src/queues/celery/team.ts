@@ -36,8 +36,8 @@ export class Team {
    * Asks who is there, until so many (of those that consume a queue) have answered all of it or the time is over.
    * @returns those that answered, with all that they have ever told
    */
-  async learn(wanted: number, queueName?: string): Promise<readonly WorkerFacts[]> {
-    const deadline = performance.now() + LEARN_LIMIT_MS;
+  async learn(wanted: number, queueName?: string, limitMs = LEARN_LIMIT_MS): Promise<readonly WorkerFacts[]> {
+    const deadline = performance.now() + limitMs;
     let answered: readonly WorkerFacts[] = [];
     do {
       const asked = await askForFacts(this.#remote, ANSWER_LIMIT_MS).catch(

@@ -10,6 +10,7 @@ import {
   type ProgressSeen,
 } from '../../core/progress-scale.ts';
 import { describeDuration } from '../durations.ts';
+import { describeStatus } from '../run-words.ts';
 import type { Mark } from './layout.ts';
 
 /** What the next line needs to know of those before. */
@@ -21,6 +22,8 @@ export interface MonitorState {
   /** Somebody else than before the restart works on the job. */
   pickedUp: boolean;
   broker: EventOf<'broker:snapshot'> | null;
+  /** Statuses whose meaning was told, as far as it is another word. */
+  readonly explained: Set<string>;
   /** What tells how the table counts progress. */
   progress: ProgressSeen;
 }
@@ -34,6 +37,7 @@ export function newMonitorState(): MonitorState {
     writer: '',
     pickedUp: false,
     broker: null,
+    explained: new Set(),
     progress: { ...NOTHING_SEEN, items: 0 },
   };
 }
@@ -113,7 +117,9 @@ export function waitingFor(state: MonitorState, event: EventOf<'broker:snapshot'
 
 function lineOf(state: MonitorState, atMs: number, row: RowValues, note: string): string {
   const progress = row.progress == null ? '' : ` ${inPercent(row.progress, progressUnit(state.progress))} %`;
-  const status = `${row.status ?? 'null'}${progress}`;
+  const told = row.status !== null && state.explained.has(row.status);
+  const status = `${told ? row.status : describeStatus(row.status, row.state)}${progress}`;
+  if (row.status !== null) state.explained.add(row.status);
   return `${timeOf(state, atMs)}  ${status.padEnd(16)}  ${note}`.trimEnd();
 }
 

@@ -171,11 +171,15 @@ describe('what a person is told', () => {
     ]);
   });
 
-  test('why the answer was not accepted', () => {
+  test('why the answer was not accepted is told once: by the next panel, or by the last note', () => {
+    const reason = 'worker #1 lives on (pid 4001): it was not restarted';
     const run = operator()
       .strike()
-      .event({ kind: 'operator:refuted', attempt: 1, reason: 'pid 4001 is still running' });
-    expect(linesOf(run, 'operator:refuted')).toEqual(['               ✖ pid 4001 is still running']);
+      .event({ kind: 'operator:answered', attempt: 1, answer: 'done' })
+      .event({ kind: 'worker:still-there', incarnation: 1, pids: [4001], connections: [] })
+      .event({ kind: 'operator:refuted', attempt: 1, reason })
+      .event({ kind: 'note', code: 'restart-refuted', text: reason });
+    expect(linesOf(run, 'operator:answered')).toEqual([`               ⚠ ${reason}`]);
   });
 });
 

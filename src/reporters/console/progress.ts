@@ -2,7 +2,7 @@
  * The console view of a run as it happens: events in, lines out. It keeps only what the next line needs (which label
  * was printed last, when the restart began), so that a saved journal prints the same text as the run itself did.
  */
-import type { Event, EventOf, Step, TargetSummary } from '../../core/event.ts';
+import type { Event, EventOf, RestartMode, Step, TargetSummary } from '../../core/event.ts';
 import { unmappedStatus } from '../../core/history.ts';
 import { describeDuration } from '../durations.ts';
 import { describeThing } from '../thing-words.ts';
@@ -41,6 +41,7 @@ export interface ProgressOptions {
 }
 
 interface State {
+  restartBy: RestartMode;
   step: Step;
   labelled: Step | null;
   waiting: string | null;
@@ -55,6 +56,7 @@ interface State {
 
 export function progressView(options: ProgressOptions): ProgressView {
   const state: State = {
+    restartBy: 'auto',
     step: 'preflight',
     labelled: null,
     waiting: null,
@@ -77,6 +79,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
 
   switch (event.kind) {
     case 'run:started':
+      state.restartBy = event.restartBy;
       return [...titleLines(event.scenario, event.target, options), ''];
     case 'step:started':
       // The results are another text's; what is still seen while they are made belongs to the monitor.
@@ -149,6 +152,8 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
       if (state.struckAtMs === null) state.monitor.restartAtMs = event.atMs;
       return say('good', `worker #${event.incarnation} gone${after(state.struckAtMs)}`);
     case 'worker:still-there': {
+      // A person is told of it in answer to theirs.
+      if (state.restartBy === 'operator') return [];
       const what = event.pids.length > 0 ? `pid ${event.pids.join(', ')}` : event.connections.join(', ');
       return say('bad', `worker #${event.incarnation} is still there (${what})`);
     }
@@ -173,8 +178,6 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'operator:asked':
       state.monitor.restartAtMs ??= event.atMs;
       return [];
-    case 'operator:refuted':
-      return say('bad', event.reason);
     case 'row:version':
       return [...unmappedLines(event, state, say), ...rowLines(event, state.monitor, say)];
     case 'broker:snapshot': {
@@ -213,6 +216,8 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
     case 'presence:snapshot':
     case 'worker:processes':
     case 'operator:answered':
+    // The next panel says it, or the note after the last one.
+    case 'operator:refuted':
     case 'effects:counted':
     case 'made':
     case 'removed':

@@ -121,7 +121,7 @@ test('not verified: what failed, why, the cause, the remedy, where to look, how 
 test('inconclusive: the restart alone is told of, the others follow from it', () => {
   expect(linesOf(inFlight().completed(), { verdictOnly: true })).toEqual([
     ' INCONCLUSIVE  the run proves nothing',
-    ' because   restart-observed: the job was completed before the restart came',
+    ' because   restart-observed: the job was completed before it could be struck',
     '',
     ' cause     the job ended before it could be interrupted',
     ' remedy    give the job more or slower files (--files 20), or strike earlier',

@@ -2,12 +2,14 @@
  * The end of the console's text: the criteria, the verdict, and for anything but a pass the cause and the remedy. A
  * criterion takes a line, as far as it fits; what decided the verdict is told whole under it.
  */
+import type { Finding } from '../../core/findings.ts';
 import type { Report } from '../../core/report.ts';
 import { SCENARIOS } from '../../core/scenario.ts';
 import type { CriterionStatus, JudgedCriterion } from '../../core/verdict.ts';
 import { describeDiagnosis } from '../diagnosis-words.ts';
 import { describeDuration } from '../durations.ts';
 import { describeBriefly, describeFinding } from '../finding-words.ts';
+import { runWords, type RunWords } from '../run-words.ts';
 import { LABEL_WIDTH, markOf, wrap, wrapHard, type Mark, type Palette } from './layout.ts';
 
 export interface ResultsOptions {
@@ -43,22 +45,27 @@ export function renderResults(report: Report, options: ResultsOptions): string {
 }
 
 function criteriaLines(report: Report, options: ResultsOptions): readonly string[] {
+  const words = runWords(report);
   return report.criteria.flatMap((criterion, index) => {
     const label = (index === 0 ? ' 7 Results' : '').padEnd(LABEL_WIDTH);
-    const [head = '', ...rest] = criterionLines(criterion, options);
+    const [head = '', ...rest] = criterionLines(criterion, options, words);
     return [`${label}${head}`, ...rest.map((line) => `${' '.repeat(LABEL_WIDTH + 2)}${line}`)];
   });
 }
 
 /** The title with its mark, the evidence beside it or, where that is too narrow, under it. */
-function criterionLines(criterion: JudgedCriterion, options: ResultsOptions): readonly string[] {
+function criterionLines(
+  criterion: JudgedCriterion,
+  options: ResultsOptions,
+  words: RunWords,
+): readonly string[] {
   const { palette, width } = options;
   const mark = markOf(MARK_OF[criterion.status], palette);
   const title = `${criterion.title}${criterion.level === 'advisory' ? ' (advisory)' : ''}`;
   const column = Math.max(TITLE_WIDTH, title.length) + 2;
   const room = width - LABEL_WIDTH - 2;
   const beside = room - column >= NARROWEST_EVIDENCE;
-  const lines = evidenceOf(criterion, options).flatMap((text) =>
+  const lines = evidenceOf(criterion, options, words).flatMap((text) =>
     wrapHard(text, beside ? room - column : room - 2),
   );
   const style = criterion.status === 'failed' ? palette.bad : palette.faint;
@@ -71,11 +78,16 @@ function criterionLines(criterion: JudgedCriterion, options: ResultsOptions): re
 }
 
 /** One sentence an entry; of what passed only what is worth telling, of doubts and failures the first. */
-function evidenceOf(criterion: JudgedCriterion, options: ResultsOptions): readonly string[] {
-  if (options.verbose === true) return criterion.evidence.map(describeFinding);
-  const told = criterion.status === 'passed' || criterion.status === 'skipped';
-  if (!told) return criterion.evidence.slice(0, 1).map(describeFinding);
-  const brief = criterion.evidence.map(describeBriefly).filter((text) => text !== null);
+function evidenceOf(
+  { evidence, status }: JudgedCriterion,
+  options: ResultsOptions,
+  words: RunWords,
+): readonly string[] {
+  const whole = (finding: Finding): string => describeFinding(finding, words);
+  if (options.verbose === true) return evidence.map(whole);
+  const told = status === 'passed' || status === 'skipped';
+  if (!told) return evidence.slice(0, 1).map(whole);
+  const brief = evidence.map((finding) => describeBriefly(finding, words)).filter((text) => text !== null);
   return brief.length === 0 ? [] : [brief.join(', ')];
 }
 
@@ -186,6 +198,7 @@ function causeLines(
   status: 'failed' | 'inconclusive',
 ): readonly string[] {
   const lines: string[] = [];
+  const words = runWords(report);
   const put = (label: string, text: string, style = (plain: string): string => plain): void => {
     const [head = '', ...rest] = wrap(text, width - 11);
     lines.push(` ${label.padEnd(10)}${style(head)}`, ...rest.map((line) => `           ${style(line)}`));
@@ -193,16 +206,16 @@ function causeLines(
   for (const [index, criterion] of decisive(report, status).entries()) {
     put(
       index === 0 ? 'because' : '',
-      `${criterion.id}: ${criterion.evidence.map(describeFinding).join('; ')}`,
+      `${criterion.id}: ${criterion.evidence.map((finding) => describeFinding(finding, words)).join('; ')}`,
     );
   }
   for (const { id, values } of report.diagnoses) {
-    const words = describeDiagnosis(id, values);
+    const { title, evidence, fix, docs } = describeDiagnosis(id, values, words);
     lines.push('');
-    put('cause', words.title, palette.strong);
-    for (const evidence of words.evidence) put('', evidence);
-    put('remedy', words.fix);
-    put('', words.docs, palette.faint);
+    put('cause', title, palette.strong);
+    for (const text of evidence) put('', text);
+    put('remedy', fix);
+    put('', docs, palette.faint);
   }
   lines.push('');
   put('journal', report.journal);

@@ -1,6 +1,7 @@
 /** The Celery workers of the corpus: Debian's Celery on a Redis database or a RabbitMQ queue of the run's own. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { celeryApp } from '../../../fixtures/broken-workers/defects/celery.ts';
 import { CELERY_PYTHON, QUICK_FLAGS } from '../celery-worker.ts';
 import type { CorpusTarget, RunPlace } from './targets.ts';
 
@@ -45,8 +46,7 @@ export function celery(broker: 'redis' | 'rabbitmq'): CorpusTarget {
       },
     }),
     command: (worker, flags) => {
-      const [folder = '', module = ''] = /^([\w-]+(?:\/celery)?)\/(.*)$/.exec(worker)?.slice(1) ?? [];
-      const app = module.replaceAll('/', '.');
+      const { folder, app } = celeryApp(worker);
       return `exec ${CELERY_PYTHON} -m celery --workdir '${join(FIXTURES, folder)}' -A ${app} ${flags}`;
     },
   };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { BROKEN_BULLMQ } from '../../../fixtures/broken-workers/defects/bullmq.ts';
+import { BROKEN_CELERY } from '../../../fixtures/broken-workers/defects/celery.ts';
 import { REDIS_SERVER, startTestPostgres, startTestRedis } from '../servers.ts';
 import { inLanes } from './lanes.ts';
 import { isCorrect, type CorpusRow } from './row.ts';
@@ -56,6 +57,11 @@ it('has a name of its own for every row, and expects something of every broken w
     (row) => !isCorrect(row) && (row.expect.failing ?? []).length === 0 && row.expect.diagnosis === undefined,
   );
   expect(vague.map(cellOf)).toEqual([]);
+});
+
+it('has a row for every Celery worker that is listed as broken', () => {
+  const cells = new Set(ROWS.map(cellOf));
+  expect(BROKEN_CELERY.filter(({ name }) => !cells.has(`celery-redis ${name}`))).toEqual([]);
 });
 
 it('has a row for every BullMQ worker that is listed as broken, on each backend that it runs on', () => {
