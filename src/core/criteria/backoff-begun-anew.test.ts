@@ -98,6 +98,11 @@ describe('the due time of the broker', () => {
     expect(seen(pickedUp(run, 2_900))).toBe(ANEW);
   });
 
+  test('was moved by the time at which the old worker was seen gone', () => {
+    const run = delayed(until(delayed(retrying(), 2_000).strike(), 900), 2_900);
+    expect(seen(pickedUp(run.gone().starts(2).ready(2), 2_900))).toBe(ANEW);
+  });
+
   test('was moved before the strike, to later or to sooner', () => {
     const later = delayed(delayed(retrying(), 2_000), 3_000);
     expect(seen(pickedUp(struck(later), 3_000))).toBe(KEPT);
@@ -109,7 +114,8 @@ describe('the due time of the broker', () => {
     const run = aRun({ strikeAt: 'retrying', backoff: BACKOFF }).job().submitted();
     run.broker({ state: 'delayed', due: { kind: 'at', atMs: run.events.at(-1)!.atMs + 10 } });
     run.picksUp(1).row({ status: 'retrying', retryCount: 1 }, 1);
-    expect(seen(pickedUp(struck(delayed(run, 2_000)), 4_500))).toBe(KEPT);
+    const unseen = delayed(struck(run), 2_000);
+    expect(seen(pickedUp(unseen, 4_500))).toBe(KEPT);
   });
 
   test('of what comes after the pick-up is another matter', () => {
@@ -121,6 +127,44 @@ describe('the due time of the broker', () => {
     const held = delayed(retrying(), 2_000, { state: 'active' });
     const renewed = delayed(struck(held), 3_000, { state: 'active' });
     expect(seen(pickedUp(renewed, 3_100))).toBe(KEPT);
+  });
+});
+
+describe('from which number a worker counts', () => {
+  /** The first wait is over before the strike, which falls into the second one. */
+  const waited = (firstMs: number, secondMs: number): RunBuilder => {
+    const run = until(retrying(), firstMs - 10).picksUp(1, { taskId: 'the second' });
+    run.row({ status: 'retrying', retryCount: 2 }, 1);
+    const counted = run.events.at(-1)!.atMs;
+    struck(run);
+    return run.wait(counted + secondMs - run.events.at(-1)!.atMs - 20).picksUp(2, { taskId: 'the third' });
+  };
+
+  test.each([
+    [949, 'failed retried-too-early retried-too-early'],
+    [950, KEPT],
+    [1_949, KEPT],
+    [1_950, 'failed retried-too-early'],
+  ])('is told by a wait of %i ms: the one after it is two or four seconds', (firstMs, judged) => {
+    expect(seen(waited(firstMs, 2_000).completed())).toBe(judged);
+  });
+
+  test('is not told by waits of which only one fits', () => {
+    const third = waited(1_000, 4_000).row({ status: 'retrying', retryCount: 3 }, 2).wait(9_000);
+    expect(seen(third.picksUp(2, { taskId: 'the fourth' }).completed())).toBe('failed retried-too-early');
+  });
+
+  test('is told by what the queue promised before the strike, of this retry', () => {
+    expect(seen(pickedUp(struck(delayed(retrying(), 1_900)), 1_900))).toBe(KEPT);
+    const promisedSince = delayed(struck(retrying()), 1_400);
+    expect(seen(pickedUp(promisedSince, 1_400))).toBe('failed retried-too-early');
+    const run = aRun({ strikeAt: 'retrying', backoff: BACKOFF }).job().submitted();
+    run.broker({ state: 'delayed', due: { kind: 'at', atMs: run.events.at(-1)!.atMs + 10 } });
+    run
+      .picksUp(1)
+      .row({ status: 'retrying', retryCount: 1 }, 1)
+      .broker({ due: { kind: 'unknown' } });
+    expect(seen(pickedUp(struck(delayed(run, 1_400)), 1_400))).toBe(KEPT);
   });
 });
 

@@ -16,7 +16,16 @@
  */
 import { isTerminal, type EventOf, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first, isBefore, last, NEVER, type History, type Recorded, type RowVersion } from '../history.ts';
+import {
+  first,
+  isBefore,
+  last,
+  NEVER,
+  type BrokerSnapshot,
+  type History,
+  type Recorded,
+  type RowVersion,
+} from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { kindOfWrite } from '../take-over.ts';
@@ -103,10 +112,9 @@ function countsFromZero(
 
 /** How long the broker was to keep the job back, as it said before the restart. */
 function plannedMs({ counted }: Wait, { snapshots, begun }: RestartFacts): number | null {
-  const [look] = snapshots
-    .filter((each) => isBefore(counted, each) && isBefore(each, begun ?? NEVER))
-    .flatMap(({ due }) => (due.kind === 'at' ? [due] : []));
-  return look === undefined ? null : look.atMs - counted.atMs;
+  const looks = snapshots.filter((look) => isBefore(counted, look) && isBefore(look, begun ?? NEVER));
+  const [due] = dueTimes(looks);
+  return due === undefined ? null : due.atMs - counted.atMs;
 }
 
 function doubtOfLoss(history: History, facts: RestartFacts): Finding | undefined {
@@ -155,7 +163,7 @@ function isOwnFailure(version: RowVersion, before: RowVersion | undefined, facts
   const { values } = version;
   if (before?.values?.state === 'pending' && values?.status === before.values.status) return false;
   const [holder, writer] = [before && facts.attribute(before), facts.attribute(version)];
-  return holder == null || writer === null || holder.incarnation === writer.incarnation;
+  return holder == null || (writer ?? holder).incarnation === holder.incarnation;
 }
 
 /** The restart began while this was waited for. */
@@ -173,14 +181,16 @@ function movedByRestart(
     (version) => within(version) && version.values?.lastRetryAt !== counted.values?.lastRetryAt,
   );
   const inRowMs = noted === undefined ? 0 : noted.databaseAtMs - counted.databaseAtMs;
-  const dueTimes = snapshots
-    .filter((look) => isBefore(counted, look) && isBefore(look, until) && look.state === 'delayed')
-    .flatMap(({ seq, due }) => (due.kind === 'at' ? [{ seq, atMs: due.atMs }] : []));
-  const since = dueTimes.filter(within);
-  const before = dueTimes.findLast((due) => isBefore(due, begun ?? NEVER)) ?? since[0];
+  const delays = dueTimes(snapshots.filter((look) => isBefore(counted, look) && look.state === 'delayed'));
+  const since = delays.filter(within);
+  const before = delays.findLast((due) => isBefore(due, begun ?? NEVER)) ?? since[0];
   const inBrokerMs = since.reduce((most, { atMs }) => Math.max(most, atMs - (before?.atMs ?? atMs)), 0);
   const movedMs = Math.max(inRowMs, inBrokerMs);
   return movedMs < NOTICEABLE_MS ? null : movedMs;
+}
+
+function dueTimes(looks: readonly BrokerSnapshot[]): readonly (Recorded & { readonly atMs: number })[] {
+  return looks.flatMap(({ seq, due }) => (due.kind === 'at' ? [{ seq, atMs: due.atMs }] : []));
 }
 
 /** Taken up: claimed anew, or its status put to work again. A status that says "waits for its retry" is none. */

@@ -94,6 +94,17 @@ describe('failed', () => {
     expect(judgedAs(historyOf(events), 'no-duplicate-jobs')).toBe('failed further-rows');
   });
 
+  test('… also when nobody saw it before the rows were counted', () => {
+    const events = handedOver()
+      .end()
+      .events.map((event) =>
+        event.kind === 'rows:counted'
+          ? { ...event, rows: [...event.rows, { id: 'copy', files: FILES }] }
+          : event,
+      );
+    expect(judgedAs(historyOf(events), 'no-duplicate-jobs')).toBe('failed further-rows');
+  });
+
   test('two children with the same file', () => {
     const run = stranger(stranger(handedOver(), 'a', [FILES[0]!]), 'b', [FILES[0]!]);
     expect(seen(run)).toBe('failed further-children');
@@ -120,6 +131,7 @@ describe('inconclusive', () => {
     expect(seen(before)).toBe('inconclusive parts-or-duplicates');
     const killedBetween = inFlight().strike().gone().broker({ messages: 2 }).starts(2).picksUp(2).completed();
     expect(seen(killedBetween)).toBe('inconclusive parts-or-duplicates');
+    expect(seen(inFlight().broker({ messages: 2 }).completed())).toBe('inconclusive parts-or-duplicates');
   });
 
   test('not where the second one may have been sent on the way out', () => {

@@ -134,13 +134,13 @@ function furtherDelivery(facts: RestartFacts, gone: Gone, sinceMs: number): Find
 /** Writes that may be work and don't show it, and ends that nobody worked for. */
 function weakSigns(facts: RestartFacts, gone: Gone): Judgement | undefined {
   const writes = lateWrites(facts, gone);
-  const end = writes.find(({ kind }) => kind === 'end');
-  const state = end?.version.values?.state;
-  if (end !== undefined && state !== undefined) {
-    const incarnation = facts.attribute(end.version)?.incarnation ?? null;
+  const end = writes.find(({ kind }) => kind === 'end')?.version;
+  if (end !== undefined) {
+    const state = end.values?.state ?? 'unknown';
+    const incarnation = facts.attribute(end)?.incarnation ?? null;
     if (state === 'cancelled') return judgement('inconclusive', finding('cancelled-by-others'));
     // The broker still had it, undelivered, when the row had ended: whoever ended it did not work on it.
-    return facts.isUndelivered(end.version)
+    return facts.isUndelivered(end)
       ? judgement('failed', finding('ended-unworked', { state, incarnation }))
       : judgement('inconclusive', finding('ended-without-work-shown', { state, incarnation }));
   }

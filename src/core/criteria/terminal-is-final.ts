@@ -54,7 +54,7 @@ export const terminalIsFinal: Criterion = {
 /** The judged columns that differ; a completion time that is filled in and a claim that is given up are no changes. */
 export function changedRoles(before: RowValues, now: RowValues): readonly string[] {
   return JUDGED.filter((role) => {
-    if (before[role] === now[role] || isSameTime(String(before[role]), String(now[role]))) return false;
+    if (isSameTime(String(before[role]), String(now[role]))) return false;
     if (!isTerminal(now.state)) return true;
     const filledIn = role === 'completedAt' && before.completedAt == null;
     const givenUp = role === 'taskId' && now.taskId == null;
