@@ -87,7 +87,8 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
   const endMs = history.events.at(-1)?.atMs ?? 0;
   const limitMs =
     history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;
-  const { due, lockUntilMs } = snapshot;
+  const { due } = snapshot;
+  const lockEndMs = snapshot.lockUntilMs ?? 0;
   const { inVain } = putBackUntouched(facts, snapshot);
   if (inVain && due.kind !== 'at') return undefined;
   switch (due.kind) {
@@ -102,8 +103,8 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
       return due.atMs > Math.max(limitMs, snapshot.atMs) ? describeDue(due, endMs) : undefined;
     case 'unknown':
       // It does not tell when, but not as long as the lock of the dead stands.
-      return snapshot.state === 'active' && lockUntilMs !== null && lockUntilMs > limitMs
-        ? `not before the lock of its holder ends, ${describeDue({ kind: 'at', atMs: lockUntilMs }, endMs)}`
+      return snapshot.state === 'active' && lockEndMs > limitMs
+        ? `not before the lock of its holder ends, ${describeDue({ kind: 'at', atMs: lockEndMs }, endMs)}`
         : undefined;
   }
 }

@@ -216,6 +216,13 @@ describe('writes of the struck worker after it was gone', () => {
     expect(writesAfterGone(factsOf(restarted().progress(40, 1)))).toHaveLength(1);
   });
 
+  test('each connection that the server had not ended may finish one transaction', () => {
+    const run = inFlight({ named: false }).progress(25, 'second pool').strike().gone('processes', false);
+    run.progress(40, 1).progress(50, 'second pool');
+    expect(writesAfterGone(factsOf(run))).toEqual([]);
+    expect(writesAfterGone(factsOf(run.progress(60, 'second pool')))).toHaveLength(1);
+  });
+
   test('none under polling, where no writer is seen, and none before a worker went', () => {
     expect(writesAfterGone(factsOf(restarted({ source: 'poll' }).progress(40, 1)))).toEqual([]);
     expect(writesAfterGone(factsOf(inFlight().strike().progress(40, 1)))).toEqual([]);
