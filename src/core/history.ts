@@ -8,7 +8,14 @@ import {
   type JobRole,
   type RowValues,
 } from './event.ts';
-import { inPercent, NOTHING_SEEN, progressUnit, withProgress, type ProgressSeen } from './progress-scale.ts';
+import {
+  inPercent,
+  NOTHING_SEEN,
+  ofOneFile,
+  progressUnit,
+  withProgress,
+  type ProgressSeen,
+} from './progress-scale.ts';
 
 export interface History {
   readonly events: readonly Event[];
@@ -127,11 +134,12 @@ function inHundredths(
 ): readonly RowVersion[] {
   const unit = progressUnit(progressSeen(history, job, versions));
   if (unit === 1) return versions;
-  return versions.map((version) =>
-    version.values?.progress == null
-      ? version
-      : { ...version, values: { ...version.values, progress: inPercent(version.values.progress, unit) } },
-  );
+  return versions.map((version) => {
+    const { values } = version;
+    if (values?.progress == null) return version;
+    const progress = inPercent(values.progress, unit, values.state === 'completed');
+    return { ...version, values: { ...values, progress } };
+  });
 }
 
 function progressSeen(
@@ -140,14 +148,17 @@ function progressSeen(
   versions: readonly RowVersion[],
 ): ProgressSeen {
   const witness = jobInRole(history, 'witness-ended');
-  const ended = history
-    .of('row:version')
-    .find((version) => version.job === witness && version.values?.state === 'completed');
+  const beside = history.of('row:version').filter((version) => version.job === witness);
   const items = history.of('job:created').find((event) => event.job === job)?.files.length ?? 0;
+  const before = { ...NOTHING_SEEN, items };
+  return { ...progressIn(versions, before), ofOneFile: ofOneFile(progressIn(beside, before)) };
+}
+
+function progressIn(versions: readonly RowVersion[], before: ProgressSeen): ProgressSeen {
   return versions.reduce<ProgressSeen>(
     (seen, { values }) =>
       values?.progress == null ? seen : withProgress(seen, values.progress, values.state === 'completed'),
-    { ...NOTHING_SEEN, ofOneFile: ended?.values?.progress ?? null, items },
+    before,
   );
 }
 

@@ -6,11 +6,11 @@
 
 /** What is known of a table's progress at some point of a run. */
 export interface ProgressSeen {
-  /** With which a job of one file was completed; `null`: it was not seen. */
+  /** The highest value of a job of one file, before its end where there was one; `null`: it was not seen. */
   readonly ofOneFile: number | null;
-  /** The highest value of the job itself; 0: none yet. */
+  /** The highest value of the job itself before its end; 0: none yet. */
   readonly most: number;
-  /** One of its values was between two whole numbers. */
+  /** One of those was between two whole numbers. */
   readonly broken: boolean;
   /** With which the job itself was completed; `null`: it was not, or not yet. */
   readonly atEnd: number | null;
@@ -34,17 +34,22 @@ export const NOTHING_SEEN: Omit<ProgressSeen, 'items'> = {
   atEnd: null,
 };
 
-/** A value as a share of a hundred, without the dust of its binary fraction. */
-export function inPercent(value: number, unit: number): number {
-  return unit === 1 ? value : Math.round(value * unit * 1_000) / 1_000;
+/** A value as a share of a hundred, without the dust of its binary fraction. Some count otherwise and end at 100. */
+export function inPercent(value: number, unit: number, isCompleted: boolean): number {
+  return unit === 1 || (isCompleted && value === 100) ? value : Math.round(value * unit * 1_000) / 1_000;
 }
 
 /** What another value of the job adds to what is known. */
 export function withProgress(seen: ProgressSeen, value: number, isCompleted: boolean): ProgressSeen {
+  if (isCompleted) return { ...seen, atEnd: value };
   return {
     ...seen,
     most: Math.max(seen.most, value),
     broken: seen.broken || !Number.isInteger(value),
-    atEnd: isCompleted ? value : seen.atEnd,
   };
+}
+
+/** The same of the job of one file: an end that is written as 100 says nothing of how its way there is counted. */
+export function ofOneFile(seen: Pick<ProgressSeen, 'most' | 'atEnd'>): number | null {
+  return seen.most > 0 ? seen.most : seen.atEnd;
 }

@@ -82,14 +82,15 @@ export const claimTiedToName: Diagnose = (subject) => {
   if (loadedAtBootOnly(subject) !== undefined || graceShorterThanDrain(subject) !== undefined)
     return undefined;
   const name = claimIn(before);
-  if (name === null || isTokenOfBullmq(subject, name) || isNamedAnew(subject, name)) return undefined;
+  if (name === null || isTokenOfBullmq(subject, name)) return undefined;
   const others = [...witness(subject, 'witness-ended'), ...witness(subject, 'witness-waiting')];
   const usedTwice = others.some(({ values }) => claimIn(values) === name);
   const newName = others
     .filter((version) => (attribute(version)?.incarnation ?? 0) > struck)
     .map(({ values }) => claimIn(values))
     .find((claim) => claim !== null && claim !== name);
-  return usedTwice && newName !== undefined ? { name, newName } : undefined;
+  if (!usedTwice || newName === undefined) return undefined;
+  return { name, newName, ...(isNamedAnew(subject, name) ? { anew: 1 } : {}) };
 };
 
 /** BullMQ hands the next job out under the token of the last, so that its token on two jobs names no worker. */
@@ -99,7 +100,7 @@ function isTokenOfBullmq({ history, facts }: Case, claim: string): boolean {
   return bullmq && facts.snapshots.some(({ owner, lockUntilMs }) => owner === claim && lockUntilMs !== null);
 }
 
-/** With its pid or a token in its name every life of a worker has a name of its own: no recovery by name is to be expected. */
+/** With its pid or a token in its name every life of a worker has another: then that nobody looks is the nearer cause. */
 function isNamedAnew({ history, facts }: Case, name: string): boolean {
   if (/[0-9a-f]{8}-?[0-9a-f]{4}/i.test(name)) return true;
   const trees = history.of('worker:processes').filter(({ incarnation }) => incarnation === facts.struck);

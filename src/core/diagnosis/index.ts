@@ -122,5 +122,7 @@ export function diagnose(
     const values = DIAGNOSES[id](subject);
     if (values !== undefined) diagnoses.push({ id, values });
   }
+  const named = diagnoses.findIndex(({ id, values }) => id === 'claim-tied-to-name' && values['anew'] === 1);
+  if (named !== -1) diagnoses.push(...diagnoses.splice(named, 1));
   return diagnoses;
 }

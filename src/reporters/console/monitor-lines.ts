@@ -5,6 +5,7 @@ import { isTerminal, type EventOf, type RowValues, type Writer } from '../../cor
 import {
   inPercent,
   NOTHING_SEEN,
+  ofOneFile,
   progressUnit,
   withProgress,
   type ProgressSeen,
@@ -26,6 +27,8 @@ export interface MonitorState {
   readonly explained: Set<string>;
   /** What tells how the table counts progress. */
   progress: ProgressSeen;
+  /** The same of the job that ran to its end before the strike. */
+  beside: ProgressSeen;
 }
 
 export type Say = (mark: Mark, text: string) => readonly string[];
@@ -39,6 +42,7 @@ export function newMonitorState(): MonitorState {
     broker: null,
     explained: new Set(),
     progress: { ...NOTHING_SEEN, items: 0 },
+    beside: { ...NOTHING_SEEN, items: 1 },
   };
 }
 
@@ -86,9 +90,9 @@ function noteProgress({ role, values }: EventOf<'row:version'>, state: MonitorSt
   if (values?.progress == null) return;
   const isCompleted = values.state === 'completed';
   if (role === 'subject') state.progress = withProgress(state.progress, values.progress, isCompleted);
-  else if (role === 'witness-ended' && isCompleted && state.progress.ofOneFile === null) {
-    state.progress = { ...state.progress, ofOneFile: values.progress };
-  }
+  if (role !== 'witness-ended') return;
+  state.beside = withProgress(state.beside, values.progress, isCompleted);
+  state.progress = { ...state.progress, ofOneFile: ofOneFile(state.beside) };
 }
 
 /** For those who want to see all of it. */
@@ -116,7 +120,10 @@ export function waitingFor(state: MonitorState, event: EventOf<'broker:snapshot'
 }
 
 function lineOf(state: MonitorState, atMs: number, row: RowValues, note: string): string {
-  const progress = row.progress == null ? '' : ` ${inPercent(row.progress, progressUnit(state.progress))} %`;
+  const progress =
+    row.progress == null
+      ? ''
+      : ` ${inPercent(row.progress, progressUnit(state.progress), row.state === 'completed')} %`;
   const told = row.status !== null && state.explained.has(row.status);
   const status = `${told ? row.status : describeStatus(row.status, row.state)}${progress}`;
   if (row.status !== null) state.explained.add(row.status);
