@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aRun, handedOver, inFlight, restarted } from '../testing/history-builder.ts';
+import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
 import type { RowValues } from './event.ts';
 import {
   createHistory,
@@ -60,6 +60,49 @@ describe('a row that was moved to the archive', () => {
 
   test('is none of another job’s', () => {
     expect(moved('job-waiting').at(-1)).toBe('gone');
+  });
+});
+
+describe('a queue that deletes what has ended', () => {
+  const ended = (): RunBuilder => aRun().job('witness-ended').picksUp(1).progress(100).deletes(1);
+  const last = (run: RunBuilder) => versionsOf(run.history(), 'job-1').at(-1)?.values;
+
+  test('is known by the job that ran before, not by any other that was deleted', () => {
+    expect(last(ended().job().picksUp(1).deletes(1))).toMatchObject({ state: 'completed' });
+    const other = aRun().job('witness-ended').picksUp(1).completed().job('control').deletes('psql');
+    expect(last(other.job().picksUp(1).deletes(1))).toBeNull();
+    const later = aRun().job('witness-ended').picksUp(1).completed().job().of('witness-ended').deletes(2);
+    expect(last(later.of('subject').picksUp(1).deletes(1))).toBeNull();
+  });
+
+  test('has not ended a job whose row was never there', () => {
+    const { events } = ended().job().deletes(1).history();
+    const unseen = createHistory(
+      events.filter((event) => event.kind !== 'row:version' || event.operation !== 'insert'),
+    );
+    expect(versionsOf(unseen, 'job-1').map(({ values }) => values)).toEqual([null]);
+  });
+});
+
+describe('progress', () => {
+  test('in percent is left as it was recorded', () => {
+    const history = inFlight().history();
+    expect(versionsOf(history, 'job-1')[0]).toBe(history.of('row:version')[0]);
+  });
+
+  test('in items is a share of a hundred, by what the job of one file ended with; nothing stays nothing', () => {
+    const run = aRun().job('witness-ended').picksUp(1).progress(1).row({ status: 'completed' }, 1).job();
+    run.row({ progress: null }, 1).picksUp(1).progress(1).progress(2);
+    const seen = versionsOf(run.history(), 'job-1').map(({ values }) => values?.progress);
+    expect(seen).toEqual([0, null, null, 20, 40]);
+  });
+
+  test('in items is known by the end, too, which is none as long as the job goes on', () => {
+    const run = aRun().job().picksUp(1).progress(2).progress(5);
+    const progress = () => versionsOf(run.history(), 'job-1').at(-1)?.values?.progress;
+    expect(progress()).toBe(5);
+    run.row({ status: 'completed' }, 1);
+    expect(progress()).toBe(100);
   });
 });
 

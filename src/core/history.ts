@@ -119,7 +119,7 @@ function removesEnded(history: History): boolean {
 /** There a deletion is the end: of a job that was completed, unless its row had said otherwise before. */
 function endedByDeletion(versions: readonly RowVersion[]): readonly RowVersion[] {
   const last = versions.findLast(({ values }) => values !== null)?.values;
-  if (last == null || versions.at(-1)?.values !== null) return versions;
+  if (last == null) return versions;
   if (isTerminal(last.state)) return movedTo(last, versions);
   // When it ended is in the history, not in the row.
   const { completedAt: _none, ...row } = last;

@@ -156,13 +156,11 @@ function spansOfWork(history: History, facts: RestartFacts, end: Ended, begun: M
       (look.state === 'waiting' || isDeliveredSince(heldByStruck, look) === false),
   );
   if (idle !== undefined) spans.push({ row: rowBefore(changes, idle.seq), forMs: end.atMs - idle.atMs });
-  const takenAtMs = findRedelivery(facts)?.facts?.['takenAtMs'];
-  const forMs = typeof takenAtMs === 'number' ? writtenAtMs(history, end) - takenAtMs : -1;
+  const takenAtMs = Number(findRedelivery(facts)?.facts?.['takenAtMs']);
+  const forMs = writtenAtMs(history, end) - takenAtMs;
   // Of what is taken after the end the worker's clock is wrong.
   if (forMs >= 0) {
-    const atTaking = changes.findLast(
-      (version) => isBefore(version, end) && version.atMs <= Number(takenAtMs),
-    );
+    const atTaking = changes.findLast((version) => isBefore(version, end) && version.atMs <= takenAtMs);
     spans.push({ row: atTaking?.values, forMs });
   }
   if (end.gapMs !== undefined && isClaimedByEnd(facts, end)) {
