@@ -4,7 +4,7 @@ import { isTerminal, type JobState } from '../event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
 import { claimIn } from '../claims.ts';
 import { isWaitingSpoilt } from '../criteria/witnesses-unharmed.ts';
-import { changesOf, jobInRole, lastSnapshotBefore, rowBefore } from '../history.ts';
+import { changesOf, jobInRole, lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
 import { wasHandedOutBefore } from '../redelivery.ts';
 import { kindOfWrite } from '../take-over.ts';
 import {
@@ -49,7 +49,7 @@ function endThatWasLeft({ facts }: Case): FirstEnd | undefined {
     ({ seq, values }) => seq > terminal.seq && values !== null && values.state !== state,
   );
   if (left === undefined || facts.artefacts.has(left.seq)) return undefined;
-  const writer = (version: typeof terminal): number | null => facts.attribute(version)?.incarnation ?? null;
+  const writer = (version: RowVersion): number | null => facts.attribute(version)?.incarnation ?? null;
   const [by, leftBy] = [writer(terminal), writer(left)];
   const workedOn = changes.some(
     (version) =>
