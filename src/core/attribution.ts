@@ -23,7 +23,15 @@
  */
 import { databaseClock } from './database-clock.ts';
 import type { EventOf, Writer } from './event.ts';
-import { first, last, type History, type RowVersion } from './history.ts';
+import {
+  first,
+  firstIncarnation,
+  isBefore,
+  last,
+  type History,
+  type Recorded,
+  type RowVersion,
+} from './history.ts';
 import { artefactsOfHold } from './hold.ts';
 
 export type AttributionMeans = 'application-name' | 'process' | 'connection' | 'absence';
@@ -52,7 +60,7 @@ export function attributeWrites(history: History): (version: RowVersion) => Attr
   const owners = ownersOfConnections(history, lives);
   const uses = usesOfConnections(history);
   const artefacts = artefactsOfHold(history);
-  const pooled = last(history, 'observer:started')?.pooled ?? false;
+  const pooled = isPooled(history);
   const unseen = areConnectionsUnseen(history);
   const strangers = writersAreKnown(history);
   const known = (attribution: Attribution | null): Attribution | null => (strangers ? null : attribution);
@@ -61,35 +69,37 @@ export function attributeWrites(history: History): (version: RowVersion) => Attr
     // A look tells what is there, not who made it so.
     if (version.source === 'read') return null;
     if (artefacts.has(version.seq)) {
-      return { incarnation: Math.max(1, lives.goneBefore(version.seq)), by: 'connection' };
+      return { incarnation: Math.max(lives.first, lives.goneBefore(version)), by: 'connection' };
     }
     const { writer } = version;
-    if (writer === undefined) return byAbsence(lives, version.seq, unseen);
+    if (writer === undefined) return byAbsence(lives, version, unseen);
     const byName = incarnationOfName(writer.applicationName);
     if (byName !== null) {
-      const use = usesOf(uses, version.seq, connectionOf(writer));
+      const use = usesOf(uses, version, connectionOf(writer));
       return { incarnation: inheritedBy(lives, byName, writer, use), by: 'application-name' };
     }
-    if (pooled) return known(byAbsence(lives, version.seq, true));
+    if (pooled) return known(byAbsence(lives, version, true));
     const connection = connectionOf(writer);
     const owner = owners.get(connection);
     if (owner !== undefined) return owner === null ? null : { incarnation: owner, by: 'process' };
-    return known(byConnection(lives, writer, usesOf(uses, version.seq, connection)));
+    return known(byConnection(lives, writer, usesOf(uses, version, connection)));
   };
 }
 
 /** The lives of the worker one after the other, as far as they are told apart. */
 interface Lives {
+  /** The number of the first of them. */
+  readonly first: number;
   /** The harness alone starts workers: none is there that it did not start. */
   readonly auto: boolean;
   /** When the harness started the first of them; `null`: others did, and may have long before. */
   readonly firstStartMs: number | null;
   /** When the incarnation was struck, if it was. */
-  readonly struck: (incarnation: number) => { readonly seq: number; readonly atMs: number } | undefined;
+  readonly struck: (incarnation: number) => (Recorded & { readonly atMs: number }) | undefined;
   readonly gone: (incarnation: number) => EventOf<'worker:gone'> | undefined;
-  /** The incarnation that was the last to go before this event; 0: none was. */
-  readonly goneBefore: (seq: number) => number;
-  readonly startedBefore: (incarnation: number, seq: number) => boolean;
+  /** The incarnation that was the last to go before this event; one less than the first: none was. */
+  readonly goneBefore: (event: Recorded) => number;
+  readonly startedBefore: (incarnation: number, event: Recorded) => boolean;
   /** Of this incarnation the children alone were struck: its name lives on. */
   readonly goesOn: (incarnation: number) => boolean;
   /** A time of the database (epoch ms) as `atMs` of the run; `null` where the clocks were not compared. */
@@ -102,16 +112,21 @@ function livesOf(history: History): Lives {
   const clock = databaseClock(history);
   const faults = history.of('fault:injected');
   const allGone = history.of('worker:gone');
-  const asked = run?.restartBy === 'operator' ? first(history, 'operator:asked') : undefined;
+  const asked = first(history, 'operator:asked');
+  const firstLife = firstIncarnation(history);
   return {
+    first: firstLife,
     auto: run?.restartBy === 'auto',
     firstStartMs: run?.restartBy === 'auto' ? (first(history, 'worker:started')?.atMs ?? null) : null,
     struck: (incarnation) =>
-      faults.find((fault) => fault.incarnation === incarnation) ?? (incarnation === 1 ? asked : undefined),
+      faults.find((fault) => fault.incarnation === incarnation) ??
+      (incarnation === firstLife ? asked : undefined),
     gone: (incarnation) => allGone.find((event) => event.incarnation === incarnation),
-    goneBefore: (seq) => allGone.findLast((event) => event.seq < seq)?.incarnation ?? 0,
-    startedBefore: (incarnation, seq) =>
-      history.of('worker:started').some((event) => event.incarnation >= incarnation && event.seq < seq),
+    goneBefore: (event) => allGone.findLast((gone) => isBefore(gone, event))?.incarnation ?? firstLife - 1,
+    startedBefore: (incarnation, event) =>
+      history
+        .of('worker:started')
+        .some((started) => started.incarnation >= incarnation && isBefore(started, event)),
     goesOn: (incarnation) =>
       faults.some((fault) => fault.incarnation === incarnation && fault.reach === 'child'),
     toRunMs: clock?.toRunMs ?? null,
@@ -121,8 +136,11 @@ function livesOf(history: History): Lives {
 
 /** Behind a pooler, or without access to the database, the connections of a worker tell nothing of it. */
 export function areConnectionsUnseen(history: History): boolean {
-  const pooled = last(history, 'observer:started')?.pooled ?? false;
-  return pooled || first(history, 'clock:measured') === undefined;
+  return isPooled(history) || first(history, 'clock:measured') === undefined;
+}
+
+function isPooled(history: History): boolean {
+  return last(history, 'observer:started')?.pooled === true;
 }
 
 /**
@@ -131,10 +149,11 @@ export function areConnectionsUnseen(history: History): boolean {
  */
 export function writersAreKnown(history: History): boolean {
   if (first(history, 'run:started')?.restartBy !== 'auto') return false;
-  const goneSeq = first(history, 'worker:gone')?.seq ?? Number.POSITIVE_INFINITY;
+  const gone = first(history, 'worker:gone');
   const names = history
     .of('row:version')
-    .filter(({ seq, operation, writer }) => seq < goneSeq && operation !== 'insert' && writer !== undefined)
+    .filter((version) => gone === undefined || isBefore(version, gone))
+    .filter(({ operation, writer }) => operation !== 'insert' && writer !== undefined)
     .map(({ writer }) => incarnationOfName(writer?.applicationName ?? ''));
   return names.length > 0 && !names.includes(null);
 }
@@ -144,29 +163,30 @@ function isSurelyGone(gone: EventOf<'worker:gone'>, unseen: boolean): boolean {
   return gone.proof === 'processes' && (gone.connectionsGone || unseen);
 }
 
-function byAbsence(lives: Lives, seq: number, unseen: boolean): Attribution | null {
-  const old = lives.goneBefore(seq);
+function byAbsence(lives: Lives, version: RowVersion, unseen: boolean): Attribution | null {
+  const old = lives.goneBefore(version);
   const gone = lives.gone(old);
   if (gone !== undefined && !isSurelyGone(gone, unseen)) return null;
   const incarnation = old + 1;
-  const alone = lives.auto && !lives.startedBefore(incarnation + 1, seq);
+  const alone = lives.auto && !lives.startedBefore(incarnation + 1, version);
   return gone !== undefined || alone ? { incarnation, by: 'absence' } : null;
 }
 
+/** The first and the last version that was written by a connection. */
 interface Use {
-  readonly firstSeq: number;
-  readonly lastSeq: number;
+  readonly first: Recorded;
+  readonly last: Recorded;
 }
 
-function usesOf(uses: ReadonlyMap<string, Use>, seq: number, connection: string): Use {
-  return uses.get(connection) ?? { firstSeq: seq, lastSeq: seq };
+function usesOf(uses: ReadonlyMap<string, Use>, version: RowVersion, connection: string): Use {
+  return uses.get(connection) ?? { first: version, last: version };
 }
 
 function inheritedBy(lives: Lives, named: number, writer: Writer, use: Use): number {
   let incarnation = named;
   for (;;) {
     const gone = lives.goesOn(incarnation) ? lives.gone(incarnation) : undefined;
-    if (gone === undefined || use.firstSeq < gone.seq || !beganAfter(lives, writer, gone.atMs))
+    if (gone === undefined || isBefore(use.first, gone) || !beganAfter(lives, writer, gone.atMs))
       return incarnation;
     incarnation += 1;
   }
@@ -184,10 +204,10 @@ function byConnection(lives: Lives, writer: Writer, use: Use): Attribution | nul
   if (beforeStrike) return { incarnation, by: 'connection' };
   const gone = lives.gone(incarnation);
   // It began between the strike and the end of this life, so it is this life's or the next one's.
-  if (gone !== undefined && use.lastSeq > gone.seq) {
+  if (gone !== undefined && isBefore(gone, use.last)) {
     return isSurelyGone(gone, false) ? { incarnation: incarnation + 1, by: 'absence' } : null;
   }
-  const alone = lives.auto && !lives.startedBefore(incarnation + 1, use.lastSeq);
+  const alone = lives.auto && !lives.startedBefore(incarnation + 1, use.last);
   return alone ? { incarnation, by: 'connection' } : null;
 }
 
@@ -209,11 +229,11 @@ function lifeAtBegin(
   const { toRunMs, uncertaintyMs } = lives;
   if (writer.backendStartMs === null || toRunMs === null) {
     // Its begin is not known, its first write is: it began no later.
-    const strike = lives.struck(1);
-    return { incarnation: 1, beforeStrike: strike === undefined || use.firstSeq < strike.seq };
+    const strike = lives.struck(lives.first);
+    return { incarnation: lives.first, beforeStrike: strike === undefined || isBefore(use.first, strike) };
   }
   const beganAtMs = toRunMs(writer.backendStartMs);
-  let incarnation = 1;
+  let incarnation = lives.first;
   for (;;) {
     const gone = lives.gone(incarnation);
     if (gone === undefined || beganAtMs <= gone.atMs + uncertaintyMs) break;
@@ -230,30 +250,31 @@ function lifeAtBegin(
 function ownersOfConnections(history: History, lives: Lives): ReadonlyMap<string, number | null> {
   const trees = history.of('worker:processes');
   const owners = new Map<string, number | null>();
-  const learn = (connection: string, pid: number | null, seq: number): void => {
+  const learn = (connection: string, pid: number | null, look: Recorded): void => {
     if (pid === null) return;
     // A pid is used again: of two lives with it, the first that was not gone when the connection was seen.
     const incarnation = trees.find((tree) => {
-      const goneSeq = lives.gone(tree.incarnation)?.seq ?? Number.POSITIVE_INFINITY;
-      return goneSeq > seq && tree.processes.some((process) => process.pid === pid);
+      const gone = lives.gone(tree.incarnation);
+      const there = gone === undefined || isBefore(look, gone);
+      return there && tree.processes.some((process) => process.pid === pid);
     })?.incarnation;
     if (incarnation !== undefined) owners.set(connection, incarnation);
     // Before anybody had gone every worker's tree is known whole; later ones may have had children since.
-    else if (trees.length > 0 && lives.goneBefore(seq) === 0) owners.set(connection, null);
+    else if (trees.length > 0 && lives.goneBefore(look) < lives.first) owners.set(connection, null);
   };
   for (const event of history.of('presence:snapshot')) {
-    for (const { id, pid } of event.database) learn(id, pid, event.seq);
+    for (const { id, pid } of event.database) learn(id, pid, event);
   }
-  for (const event of history.of('holder:identified')) learn(event.connection, event.pid, event.seq);
+  for (const event of history.of('holder:identified')) learn(event.connection, event.pid, event);
   return owners;
 }
 
 function usesOfConnections(history: History): ReadonlyMap<string, Use> {
   const uses = new Map<string, Use>();
-  for (const { writer, seq } of history.of('row:version')) {
-    if (writer === undefined) continue;
-    const connection = connectionOf(writer);
-    uses.set(connection, { firstSeq: uses.get(connection)?.firstSeq ?? seq, lastSeq: seq });
+  for (const version of history.of('row:version')) {
+    if (version.writer === undefined) continue;
+    const connection = connectionOf(version.writer);
+    uses.set(connection, { first: uses.get(connection)?.first ?? version, last: version });
   }
   return uses;
 }

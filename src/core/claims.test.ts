@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { restarted } from '../testing/history-builder.ts';
 import { claimsWithin, firstClaimAfter } from './claims.ts';
 import type { Event, RowValues } from './event.ts';
 import { createHistory } from './history.ts';
@@ -78,6 +79,82 @@ it('takes neither a successor nor a job that was given up for one', () => {
     [1, { owner: 'b', attempts: 2, retryCount: 1 }],
   ]);
   expect(claimsWithin(givenUp)).toEqual([]);
+});
+
+it('names the first claim after an event, not one before it', () => {
+  const facts = factsOf([
+    [1, { taskId: 'a' }],
+    [2, { taskId: 'b' }],
+    [3, { taskId: 'c' }],
+  ]);
+  expect(firstClaimAfter(facts, 1)).toMatchObject({ before: 'a', after: 'b' });
+  expect(firstClaimAfter(facts, 2)).toMatchObject({ before: 'b', after: 'c' });
+  expect(firstClaimAfter(facts, 3)).toBeNull();
+});
+
+it('names nobody whose write cannot be attributed', () => {
+  const taken = restarted().row({ taskId: 'another' }, 'somebody');
+  expect(firstClaimAfter(restartFacts(taken.history()), 0)).toBeNull();
+});
+
+it('takes no claim within a rerun of a job that had ended for one', () => {
+  const facts = factsOf([
+    [1, { taskId: 'a' }],
+    [1, { taskId: 'a', status: 'completed', state: 'completed' }],
+    [2, { taskId: 'b' }],
+    [2, { taskId: 'c' }],
+  ]);
+  expect(firstClaimAfter(facts, 0)).toBeNull();
+});
+
+it.each<[string, Partial<RowValues>, Partial<RowValues>, Partial<RowValues>]>([
+  ['was named by whoever sent it', { state: 'pending', taskId: 'a' }, { taskId: 'a' }, { taskId: 'b' }],
+  ['was another’s before', { owner: 'x' }, { owner: 'a' }, { owner: 'b' }],
+  [
+    'was another’s of that name before',
+    { owner: 'host', attempts: 1 },
+    { owner: 'host', attempts: 2 },
+    { owner: 'host', attempts: 3 },
+  ],
+])(
+  'sees whose the claim is that an incarnation takes from itself, though it %s',
+  (_name, first, own, again) => {
+    const facts = factsOf([
+      [2, first],
+      [1, own],
+      [1, again],
+    ]);
+    expect(claimsWithin(facts)).toMatchObject([{ incarnation: 1 }]);
+  },
+);
+
+it('asks who took the claim also where it is counted', () => {
+  const facts = factsOf([
+    [1, { owner: 'host', attempts: 1 }],
+    [2, { owner: 'host', attempts: 1, error: 'seen' }],
+    [2, { owner: 'host', attempts: 2 }],
+  ]);
+  expect(claimsWithin(facts)).toEqual([]);
+});
+
+describe('a row without a claim', () => {
+  const within = (first: Partial<RowValues>, second: Partial<RowValues>) =>
+    claimsWithin(
+      factsOf([
+        [1, first],
+        [1, second],
+      ]),
+    );
+
+  it('is free', () => {
+    expect(within({ taskId: null }, { taskId: 'b' })).toEqual([]);
+    expect(within({ taskId: null, attempts: 1 }, { taskId: 'b', attempts: 2 })).toEqual([]);
+    expect(within({ taskId: 'a' }, { taskId: null })).toEqual([]);
+  });
+
+  it('is not one whose owner is named, though its task id is empty', () => {
+    expect(within({ owner: 'a', taskId: null }, { owner: 'b', taskId: null })).toHaveLength(1);
+  });
 });
 
 it('takes no renewal and no progress for a claim', () => {

@@ -1,6 +1,6 @@
 /** The claims of a job as its row shows them: by the owner or task id that is written, or by the count of pick-ups. */
 import type { RowValues } from './event.ts';
-import type { RowVersion } from './history.ts';
+import { isBefore, type RowVersion } from './history.ts';
 import type { RestartFacts } from './restart.ts';
 
 /** What names whoever works on the job; `null`: nobody, or the table has no such column. */
@@ -34,13 +34,13 @@ function takenClaims(facts: RestartFacts) {
     const previous = facts.changes[index - 1];
     if (previous?.values?.state !== 'processing' || version.values?.state !== 'processing') continue;
     // Whoever takes a job that had ended takes it from nobody.
-    if (facts.terminal !== undefined && version.seq > facts.terminal.seq) continue;
+    if (facts.terminal !== undefined && isBefore(facts.terminal, version)) continue;
     if (!isNewClaim(previous.values, version.values, counted)) continue;
     const incarnation = facts.attribute(version)?.incarnation;
     if (incarnation === undefined) continue;
     taken.push({
       seq: version.seq,
-      from: holderOf(facts, index - 1, counted),
+      from: holderOf(facts, index - 1, previous.values, counted),
       claim: {
         incarnation,
         before: claimIn(previous.values),
@@ -53,17 +53,16 @@ function takenClaims(facts: RestartFacts) {
 }
 
 /** Who took the claim that a version carries, whoever wrote that version: a successor may write before it claims. */
-function holderOf(facts: RestartFacts, index: number, counted: boolean): number | null {
-  const values = facts.changes[index]?.values;
+function holderOf(facts: RestartFacts, index: number, values: RowValues, counted: boolean): number | null {
   let taken = index;
   for (let earlier = index - 1; earlier >= 0; earlier -= 1) {
     const before = facts.changes[earlier]?.values;
-    if (values == null || before?.state !== 'processing' || claimIn(before) !== claimIn(values)) break;
+    if (before?.state !== 'processing' || claimIn(before) !== claimIn(values)) break;
     if (counted && before.attempts !== values.attempts) break;
     taken = earlier;
   }
   const version = facts.changes[taken];
-  return version === undefined ? null : (facts.attribute(version)?.incarnation ?? null);
+  return (version && facts.attribute(version)?.incarnation) ?? null;
 }
 
 /** A row that gave its claim up (an emptied owner, a raised retry count) is free: taking it takes it from nobody. */

@@ -31,7 +31,7 @@ describe('whether it was handed out once more', () => {
     expect(isDeliveredSince(look(1), look(2))).toBe(false);
     expect(isDeliveredSince(look(1), look(2, { owner: 'b' }))).toBe(true);
     expect(isDeliveredSince(look(1, { deliveries: 1 }), look(2, { owner: 'b' }))).toBe(true);
-    expect(isDeliveredSince(look(1), look(2, { deliveries: 0 }))).toBe(false);
+    expect(isDeliveredSince(look(1), look(2, { deliveries: 3 }))).toBe(false);
   });
 
   test('unknown where one of them names no holder', () => {

@@ -25,6 +25,31 @@ export interface History {
 export type RowVersion = EventOf<'row:version'>;
 export type BrokerSnapshot = EventOf<'broker:snapshot'>;
 
+/** A version in whose row the job has ended. */
+export type Ended = RowVersion & { readonly values: RowValues };
+
+export function hasEnded(version: RowVersion | undefined): version is Ended {
+  return version?.values != null && isTerminal(version.values.state);
+}
+
+/** Anything that has its place in the record. */
+export interface Recorded {
+  readonly seq: number;
+}
+
+/** What never came: everything is before it. */
+export const NEVER: Recorded = { seq: Number.POSITIVE_INFINITY };
+
+/** Whether one was recorded before the other. */
+export function isBefore(one: Recorded, other: Recorded): boolean {
+  return one.seq < other.seq;
+}
+
+/** Nothing comes after what never was. */
+export function isAfter(one: Recorded, other: Recorded | undefined): boolean {
+  return other !== undefined && one.seq > other.seq;
+}
+
 /** @param events in the order of their `seq` */
 export function createHistory(events: readonly Event[]): History {
   const byKind = new Map<EventKind, Event[]>();
@@ -48,6 +73,20 @@ export function last<K extends EventKind>(history: History, kind: K): EventOf<K>
   return history.of(kind).at(-1);
 }
 
+const LIFE_KINDS = [
+  'worker:started',
+  'worker:processes',
+  'fault:injected',
+  'worker:gone',
+  'worker:still-there',
+] as const;
+
+/** The number of the first worker's life: the others are counted from there. */
+export function firstIncarnation(history: History): number {
+  const numbers = LIFE_KINDS.flatMap((kind) => history.of(kind).map(({ incarnation }) => incarnation));
+  return numbers.length === 0 ? 1 : Math.min(...numbers);
+}
+
 /** The table's id of the job in a role, or `undefined` before it was created. */
 export function jobInRole(history: History, role: JobRole): string | undefined {
   return history.of('job:created').find((event) => event.role === role)?.job;
@@ -56,9 +95,10 @@ export function jobInRole(history: History, role: JobRole): string | undefined {
 /**
  * Every recorded observation of a job's row, in order, as others could see it: of the versions that one transaction
  * wrote one after the other, the last. (A row that is deleted and inserted again by one transaction was never away.)
+ * @param job `undefined`: it was not made yet, and nothing was seen of it
  */
-export function versionsOf(history: History, job: string): readonly RowVersion[] {
-  const known = VERSIONS.get(history) ?? new Map<string, readonly RowVersion[]>();
+export function versionsOf(history: History, job: string | undefined): readonly RowVersion[] {
+  const known = VERSIONS.get(history) ?? new Map<string | undefined, readonly RowVersion[]>();
   VERSIONS.set(history, known);
   const before = known.get(job);
   if (before !== undefined) return before;
@@ -68,9 +108,9 @@ export function versionsOf(history: History, job: string): readonly RowVersion[]
 }
 
 /** A history never changes, and every criterion asks for the same jobs. */
-const VERSIONS = new WeakMap<History, Map<string, readonly RowVersion[]>>();
+const VERSIONS = new WeakMap<History, Map<string | undefined, readonly RowVersion[]>>();
 
-function readVersions(history: History, job: string): readonly RowVersion[] {
+function readVersions(history: History, job: string | undefined): readonly RowVersion[] {
   const versions = history.of('row:version').filter((version) => version.job === job);
   const visible = versions.filter((version, index) => {
     const transaction = version.writer?.transactionId;
@@ -87,16 +127,17 @@ function readVersions(history: History, job: string): readonly RowVersion[] {
  */
 function removesEnded(history: History): boolean {
   const witness = jobInRole(history, 'witness-ended');
-  const subject = history.of('job:created').find(({ role }) => role === 'subject');
-  if (witness === undefined || subject === undefined) return false;
-  const last = history.of('row:version').findLast(({ job, seq }) => job === witness && seq < subject.seq);
-  return last !== undefined && last.values === null;
+  const subject = history.of('job:created').find(({ role }) => role === 'subject') ?? NEVER;
+  const last = history
+    .of('row:version')
+    .findLast((version) => version.job === witness && isBefore(version, subject));
+  return last?.values === null;
 }
 
 /** There a deletion is the end: of a job that was completed, unless its row had said otherwise before. */
 function endedByDeletion(versions: readonly RowVersion[]): readonly RowVersion[] {
   const last = versions.findLast(({ values }) => values !== null)?.values;
-  if (last == null || versions.at(-1)?.values !== null) return versions;
+  if (last == null) return versions;
   if (isTerminal(last.state)) return movedTo(last, versions);
   // When it ended is in the history, not in the row.
   const { completedAt: _none, ...row } = last;
@@ -104,7 +145,11 @@ function endedByDeletion(versions: readonly RowVersion[]): readonly RowVersion[]
 }
 
 /** With their progress as a share of a hundred, however the table counts it. */
-function inHundredths(history: History, job: string, versions: readonly RowVersion[]): readonly RowVersion[] {
+function inHundredths(
+  history: History,
+  job: string | undefined,
+  versions: readonly RowVersion[],
+): readonly RowVersion[] {
   const unit = progressUnit(progressSeen(history, job, versions));
   if (unit === 1) return versions;
   return versions.map((version) => {
@@ -115,7 +160,11 @@ function inHundredths(history: History, job: string, versions: readonly RowVersi
   });
 }
 
-function progressSeen(history: History, job: string, versions: readonly RowVersion[]): ProgressSeen {
+function progressSeen(
+  history: History,
+  job: string | undefined,
+  versions: readonly RowVersion[],
+): ProgressSeen {
   const witness = jobInRole(history, 'witness-ended');
   const beside = history.of('row:version').filter((version) => version.job === witness);
   const items = history.of('job:created').find((event) => event.job === job)?.files.length ?? 0;
@@ -138,11 +187,11 @@ function movedTo(values: RowValues, versions: readonly RowVersion[]): readonly R
 }
 
 /** The observations that are changes: without the deliberate reads, which only repeat what is there. */
-export function changesOf(history: History, job: string): readonly RowVersion[] {
+export function changesOf(history: History, job: string | undefined): readonly RowVersion[] {
   return versionsOf(history, job).filter((version) => version.source !== 'read');
 }
 
-export function snapshotsOf(history: History, job: string): readonly BrokerSnapshot[] {
+export function snapshotsOf(history: History, job: string | undefined): readonly BrokerSnapshot[] {
   return history.of('broker:snapshot').filter((snapshot) => snapshot.job === job);
 }
 
@@ -156,7 +205,7 @@ export function rowBefore(
 
 /** The status of a row whose meaning no mapping tells; `undefined`: it is known, or there is no row. */
 export function unmappedStatus(values: RowValues | null | undefined): string | undefined {
-  return values?.state === 'unknown' && values.status !== null ? values.status : undefined;
+  return values?.state === 'unknown' ? (values.status ?? undefined) : undefined;
 }
 
 export function lastSnapshotBefore(

@@ -3,7 +3,7 @@
  * follows is its doing and no fault of the worker.
  */
 import { finding, type Finding } from './findings.ts';
-import { last, type History, type RowVersion } from './history.ts';
+import { isBefore, last, type History, type RowVersion } from './history.ts';
 
 /** Errors by which PostgreSQL tells that a statement waited too long for a lock, or ran too long while waiting. */
 const WAITED_TOO_LONG = /lock timeout|could not obtain lock|(?:statement|transaction) timeout|55P03|57014/i;
@@ -15,7 +15,7 @@ export function doubtOfHold(history: History, changes: readonly RowVersion[]): F
   const placed = history.of('hold:placed')[0];
   if (placed === undefined) return undefined;
   const hurt = changes.find(
-    (version) => version.seq > placed.seq && WAITED_TOO_LONG.test(version.values?.error ?? ''),
+    (version) => isBefore(placed, version) && WAITED_TOO_LONG.test(version.values?.error ?? ''),
   );
   return hurt?.values?.error == null
     ? undefined
@@ -37,8 +37,10 @@ export function artefactsOfHold(history: History): ReadonlySet<number> {
   if (released === undefined || gone === undefined) return artefacts;
   for (const backend of released.leftBackends) {
     const late = versions.find(
-      ({ seq, job, writer }) =>
-        seq > gone.seq && job === released.job && (writer === undefined || writer.backendPid === backend),
+      (version) =>
+        isBefore(gone, version) &&
+        version.job === released.job &&
+        (version.writer === undefined || version.writer.backendPid === backend),
     );
     if (late !== undefined) artefacts.add(late.seq);
   }

@@ -6,11 +6,16 @@ import { NOTHING_SEEN, progressUnit, withProgress } from './progress-scale.ts';
 import { judge } from './report.ts';
 
 describe('a value of the table is multiplied with', () => {
-  const unit = (ofOneFile: number | null, values: readonly number[], atEnd?: number): number =>
+  const unit = (
+    ofOneFile: number | null,
+    values: readonly number[],
+    atEnd: number | undefined,
+    items: number,
+  ): number =>
     progressUnit(
       [...values, ...(atEnd === undefined ? [] : [atEnd])].reduce(
         (seen, value, index) => withProgress(seen, value, index === values.length),
-        { ...NOTHING_SEEN, ofOneFile, items: 5 },
+        { ...NOTHING_SEEN, ofOneFile, items },
       ),
     );
 
@@ -25,9 +30,15 @@ describe('a value of the table is multiplied with', () => {
     { why: 'items, also where the end is written as 100', of: 1, values: [1, 2], end: 100, unit: 20 },
     { why: 'items by the end, with no neighbour', of: null, values: [1, 2], end: 5, unit: 20 },
     { why: 'nothing that tells', of: null, values: [1, 2], unit: 1 },
+    { why: 'nothing that tells yet', of: null, values: [1], unit: 1 },
     { why: 'a neighbour that tells nothing', of: 0, values: [20], end: 100, unit: 1 },
-  ])('$unit: $why', ({ of, values, end, unit: expected }) => {
-    expect(unit(of, values, end)).toBe(expected);
+    { why: 'percent with a fraction', of: null, values: [12.5], unit: 1 },
+    { why: 'percent of a neighbour, and less than one of the job', of: 100, values: [0.5], unit: 1 },
+    { why: 'one of one file, or the whole of it', of: null, values: [], end: 1, items: 1, unit: 100 },
+    { why: 'more items than a hundred', of: null, values: [100], end: 250, items: 250, unit: 0.4 },
+    { why: 'items of which nobody knows how many there are', of: 1, values: [1, 2], items: 0, unit: 1 },
+  ])('$unit: $why', ({ of, values, end, items = 5, unit: expected }) => {
+    expect(unit(of, values, end, items)).toBe(expected);
   });
 });
 

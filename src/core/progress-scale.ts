@@ -21,10 +21,10 @@ export interface ProgressSeen {
 export function progressUnit({ ofOneFile, most, broken, atEnd, items }: ProgressSeen): number {
   const perItem = items > 0 ? 100 / items : 1;
   // A job of one file ends at 100, or, as a share of one and as a number of items alike, at 1.
-  if (ofOneFile !== null && ofOneFile > 1) return 1;
-  if (most <= 1 && (broken || (atEnd === 1 && items > 1))) return 100;
+  if ((ofOneFile ?? 0) > 1) return 1;
+  if (most <= 1 && (broken || atEnd === 1)) return 100;
   if (ofOneFile === 1) return broken ? 1 : perItem;
-  return atEnd !== null && atEnd === items && items > 1 && items < 100 ? perItem : 1;
+  return atEnd === items ? perItem : 1;
 }
 
 export const NOTHING_SEEN: Omit<ProgressSeen, 'items'> = {
@@ -36,7 +36,7 @@ export const NOTHING_SEEN: Omit<ProgressSeen, 'items'> = {
 
 /** A value as a share of a hundred, without the dust of its binary fraction. Some count otherwise and end at 100. */
 export function inPercent(value: number, unit: number, isCompleted: boolean): number {
-  return unit === 1 || (isCompleted && value === 100) ? value : Math.round(value * unit * 1_000) / 1_000;
+  return isCompleted && value === 100 ? value : Math.round(value * unit * 1_000) / 1_000;
 }
 
 /** What another value of the job adds to what is known. */

@@ -3,6 +3,7 @@ import { describeDue } from './broker-words.ts';
 import { isDeliveredSince } from './deliveries.ts';
 import {
   firstSnapshotAfter,
+  isBefore,
   last,
   lastSnapshotBefore,
   type BrokerSnapshot,
@@ -12,8 +13,11 @@ import {
 import type { RestartFacts } from './restart.ts';
 
 /** Whether by this look the job was handed out once more. `undefined`: the broker neither counts nor names its holder. */
-export function isRedelivered(facts: RestartFacts, snapshot: BrokerSnapshot): boolean | undefined {
-  return facts.heldByStruck === undefined ? undefined : isDeliveredSince(facts.heldByStruck, snapshot);
+export function isRedelivered(
+  { heldByStruck }: RestartFacts,
+  snapshot: BrokerSnapshot | undefined,
+): boolean | undefined {
+  return heldByStruck && snapshot && isDeliveredSince(heldByStruck, snapshot);
 }
 
 /** The first look after the restart by which the job had been handed out again. */
@@ -27,8 +31,7 @@ export function findRedelivery(facts: RestartFacts): BrokerSnapshot | undefined 
  */
 export function wasHandedOutBefore(facts: RestartFacts, version: RowVersion): boolean {
   if (facts.isBeforeReady(version)) return false;
-  const next = firstSnapshotAfter(facts.snapshots, version.seq);
-  return next !== undefined && isRedelivered(facts, next) === true;
+  return isRedelivered(facts, firstSnapshotAfter(facts.snapshots, version.seq)) === true;
 }
 
 /** A later worker holds the job now: it is not to be handed out, it is to be finished. */
@@ -40,9 +43,9 @@ export function isHeldByAnother(facts: RestartFacts, snapshot: BrokerSnapshot): 
 }
 
 /** A worker has answered that it holds the job, when the struck one was gone and another had come. */
-function isHeldNow({ successor, gone }: RestartFacts, { seq, facts }: BrokerSnapshot): boolean {
-  if (successor === undefined || gone === undefined || seq < successor.seq) return false;
-  return facts?.['heldBy'] !== undefined;
+function isHeldNow({ successor, gone }: RestartFacts, snapshot: BrokerSnapshot): boolean {
+  if (successor === undefined || gone === undefined || isBefore(snapshot, successor)) return false;
+  return snapshot.facts?.['heldBy'] !== undefined;
 }
 
 /** How often the job was handed out after the restart and put back untouched, and whether that is in vain. */
@@ -55,8 +58,11 @@ export interface PutBack {
 /** As far as it is counted: by the message itself (its own retries), or by the broker (deliveries, each put off again). */
 export function putBackUntouched(facts: RestartFacts, snapshot: BrokerSnapshot): PutBack {
   const before = facts.heldByStruck;
-  const touched = before !== undefined && facts.changes.some(({ seq }) => seq > before.seq);
-  if (before === undefined || snapshot.seq < before.seq || touched || facts.takeOver !== undefined) {
+  if (
+    before === undefined ||
+    facts.takeOver !== undefined ||
+    facts.changes.some((change) => isBefore(before, change))
+  ) {
     return { times: 0, inVain: false };
   }
   const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
@@ -81,32 +87,32 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
   const endMs = history.events.at(-1)?.atMs ?? 0;
   const limitMs =
     history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;
-  if (putBackUntouched(facts, snapshot).inVain && !isPutOffForLonger(facts, snapshot, limitMs)) {
-    return undefined;
-  }
-  const { due, lockUntilMs } = snapshot;
+  const { due } = snapshot;
+  const lockEndMs = snapshot.lockUntilMs ?? 0;
+  const { inVain } = putBackUntouched(facts, snapshot);
+  if (inVain && due.kind !== 'at') return undefined;
   switch (due.kind) {
+    case 'now':
+    case 'never':
+      return undefined;
     case 'next-boot':
       return describeDue(due, endMs);
     case 'at':
+      if (inVain && !isPutOffForLonger(facts, due.atMs, limitMs)) return undefined;
       // What is overdue is always due by the time of the look.
       return due.atMs > Math.max(limitMs, snapshot.atMs) ? describeDue(due, endMs) : undefined;
     case 'unknown':
       // It does not tell when, but not as long as the lock of the dead stands.
-      return snapshot.state === 'active' && lockUntilMs !== null && lockUntilMs > limitMs
-        ? `not before the lock of its holder ends, ${describeDue({ kind: 'at', atMs: lockUntilMs }, endMs)}`
+      return snapshot.state === 'active' && lockEndMs > limitMs
+        ? `not before the lock of its holder ends, ${describeDue({ kind: 'at', atMs: lockEndMs }, endMs)}`
         : undefined;
-    case 'now':
-    case 'never':
-      return undefined;
   }
 }
 
 /** The last time it was put off, the new worker named a time that lies further away than was waited since it first came. */
-function isPutOffForLonger(facts: RestartFacts, snapshot: BrokerSnapshot, limitMs: number): boolean {
+function isPutOffForLonger(facts: RestartFacts, dueAtMs: number, limitMs: number): boolean {
   const first = findRedelivery(facts);
-  if (snapshot.state !== 'delayed' || snapshot.due.kind !== 'at' || first === undefined) return false;
-  return snapshot.due.atMs - limitMs >= limitMs - first.atMs;
+  return first !== undefined && dueAtMs - limitMs >= limitMs - first.atMs;
 }
 
 /**
@@ -116,10 +122,9 @@ function isPutOffForLonger(facts: RestartFacts, snapshot: BrokerSnapshot, limitM
 export function findStallOfTheLiving(facts: RestartFacts): BrokerSnapshot | undefined {
   return facts.snapshots.find((snapshot, index) => {
     const previous = facts.snapshots[index - 1];
-    if (previous?.stalls == null || snapshot.stalls === null || snapshot.stalls <= previous.stalls)
-      return false;
-    const struck = facts.begun !== undefined && snapshot.seq > facts.begun.seq;
-    return !struck || isRedelivered(facts, previous) === true;
+    if ((snapshot.stalls ?? 0) <= (previous?.stalls ?? Number.POSITIVE_INFINITY)) return false;
+    const struck = facts.begun && isBefore(facts.begun, snapshot);
+    return struck !== true || isRedelivered(facts, previous) === true;
   });
 }
 

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FOR_MUTANTS, PROPERTY_RUNS } from '../testing/property-runs.ts';
 import { aRun, type RunBuilder, type RunOptions } from '../testing/history-builder.ts';
+import { renumbered } from '../testing/renumbered.ts';
 import { isTerminal, type Event, type RowValues } from './event.ts';
 import { createHistory, type History } from './history.ts';
 import { judge } from './report.ts';
@@ -273,6 +274,15 @@ describe('what must make no difference', () => {
           };
         });
         expect(judgement(createHistory(renamed))).toEqual(judgement(history));
+      }),
+      PROPERTY_RUNS,
+    );
+  });
+
+  test('from which number the lives of the workers are counted', () => {
+    fc.assert(
+      fc.property(fc.oneof(histories, wellBehaved), fc.integer({ min: 1, max: 500 }), (history, shift) => {
+        expect(judgement(renumbered(history, shift))).toEqual(judgement(history));
       }),
       PROPERTY_RUNS,
     );

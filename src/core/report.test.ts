@@ -91,6 +91,13 @@ describe('what the history does not hold', () => {
     expect(report.verdict).toBe('inconclusive');
   });
 
+  test('… though all that is judged had passed', () => {
+    const { events } = handedOver().end();
+    const { verdict, criteria } = judge(createHistory(events.slice(0, -1)));
+    expect(criteria.filter(({ status }) => status !== 'passed' && status !== 'skipped')).toEqual([]);
+    expect(verdict).toBe('inconclusive');
+  });
+
   test('… but shows the failure that it holds', () => {
     expect(judge(restarted().deletes(2).history()).verdict).toBe('failed');
   });

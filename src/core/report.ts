@@ -4,7 +4,7 @@ import { judgeCriteria } from './criteria/index.ts';
 import { restartObserved } from './criteria/restart-observed.ts';
 import { diagnose, type Diagnosis } from './diagnosis/index.ts';
 import { isTerminal, type JobState, type TargetSummary } from './event.ts';
-import { createHistory, first, last, rowBefore, type History } from './history.ts';
+import { createHistory, first, isBefore, last, rowBefore, type History } from './history.ts';
 import { isDrain, restartFacts, type RestartFacts } from './restart.ts';
 import { combine, type JudgedCriterion, type Verdict } from './verdict.ts';
 
@@ -164,7 +164,7 @@ function timingsOf(history: History, facts: RestartFacts): Timings {
     start === undefined || end === undefined ? null : Math.max(0, end.atMs - start.atMs);
   const { begun, end, struckAtMs } = facts;
   const struck = struckAtMs === undefined ? undefined : { atMs: struckAtMs };
-  const endedAfter = end !== undefined && begun !== undefined && end.seq > begun.seq;
+  const endedAfter = end !== undefined && begun !== undefined && isBefore(begun, end);
   return {
     toProcessingMs: since(submitted, processing),
     downtimeMs: since(struck, facts.successor),

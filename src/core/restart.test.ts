@@ -1,7 +1,7 @@
 /** The facts of the restart one by one: criteria and diagnoses rest on them, and would only show that something is wrong. */
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
-import type { Event } from './event.ts';
+import type { Event, MessageState, QueueFacts } from './event.ts';
 import { createHistory, type History } from './history.ts';
 import { endedByOldWorker, isDrain, restartFacts, writesAfterGone, type RestartFacts } from './restart.ts';
 
@@ -48,6 +48,43 @@ describe('who went, and what was seen right after it', () => {
     expect(byPerson.heldByStruck).toMatchObject({ deliveries: 1 });
   });
 
+  describe('a look at the broker that tells nothing', () => {
+    const goneWith = (...looks: readonly ((run: RunBuilder) => RunBuilder)[]) => {
+      const run = inFlight().looks().strike();
+      run.event({ kind: 'worker:gone', incarnation: 1, proof: 'processes', connectionsGone: true });
+      return factsOf(looks.reduce((before, look) => look(before), run)).brokerAfterGone?.state;
+    };
+    const tells = (state: MessageState) => (run: RunBuilder) => run.broker({ state });
+    const next = (run: RunBuilder): RunBuilder => run.starts(2).ready(2);
+
+    test('gives way to the next one that does, as long as nobody else has come', () => {
+      expect(goneWith(tells('unknown'), tells('waiting'), tells('dead'))).toBe('waiting');
+      expect(goneWith(tells('unknown'), tells('waiting'), next, tells('active'))).toBe('waiting');
+    });
+
+    test('stands where the next worker may have had the job by then, or no other look came', () => {
+      expect(goneWith(tells('unknown'), next, tells('waiting'))).toBe('unknown');
+      expect(goneWith(tells('unknown'))).toBe('unknown');
+      expect(goneWith()).toBeUndefined();
+    });
+  });
+
+  test('its main process, not that of a worker before it', () => {
+    const run = inFlight();
+    const processes = (incarnation: number): RunBuilder =>
+      run.event({ kind: 'worker:processes', incarnation, mainPid: 4000 + incarnation, processes: [] });
+    processes(1);
+    processes(2).event({
+      kind: 'fault:injected',
+      fault: 'SIGKILL (tree)',
+      incarnation: 2,
+      signal: 'SIGKILL',
+      reach: 'tree',
+      pids: [4002],
+    });
+    expect(factsOf(run).mainPid).toBe(4002);
+  });
+
   test('where the broker was not asked before, nothing is said of deliveries', () => {
     const { events } = restarted(OPERATOR).picksUp(2).completed().end();
     const asked = events.findIndex(({ kind }) => kind === 'operator:asked');
@@ -56,6 +93,16 @@ describe('who went, and what was seen right after it', () => {
     expect(facts.brokerBefore).toBeUndefined();
     expect(facts.changes.map((version) => facts.isUndelivered(version))).not.toContain(true);
   });
+});
+
+test('a job that waits for its children is worked on by their messages, not by one that is handed out', () => {
+  const undelivered = (facts: QueueFacts): boolean => {
+    const run = restarted().progress(40, 2);
+    const version = run.history().of('row:version').at(-1)!;
+    return factsOf(run.wait(30).broker({ facts })).isUndelivered(version);
+  };
+  expect(undelivered({})).toBe(true);
+  expect(undelivered({ waitsForChildren: true })).toBe(false);
 });
 
 test('the files are the subject’s, whatever jobs there are beside it', () => {
@@ -75,22 +122,18 @@ describe('the beginning of a person’s restart', () => {
   });
 });
 
-describe('who was there after it', () => {
-  test('a worker that a person started is there when it is seen, the first one is none', () => {
-    const run = inFlight(OPERATOR).starts(1).strike().gone();
-    expect(factsOf(run).successor).toBeUndefined();
-    expect(factsOf(run.starts(2)).successor).toMatchObject({ incarnation: 2 });
+describe('a polite end', () => {
+  test('is a drain only of a job that the old worker ended', () => {
+    const stopped = inFlight({ polite: true }).strike();
+    expect(isDrain(factsOf(stopped.gone()))).toBe(false);
+    expect(isDrain(factsOf(stopped.starts(2).picksUp(2).completed()))).toBe(false);
+    expect(isDrain(factsOf(inFlight({ polite: true }).strike().completed().gone()))).toBe(true);
   });
+});
 
-  test('the struck worker’s own end is not its successor’s', () => {
-    expect(factsOf(inFlight().exits(1, 1).strike().gone()).successorDied).toBeUndefined();
-  });
-
-  test('nor does one that died count where a later one lives', () => {
-    const run = restarted().exits(2, 1);
-    expect(factsOf(run).successorDied).toMatchObject({ incarnation: 2 });
-    expect(factsOf(run.starts(3)).successorDied).toBeUndefined();
-  });
+test('what had ended before is the old worker’s doing, whoever wrote it', () => {
+  expect(endedByOldWorker(factsOf(inFlight().completed('psql').strike()))).toBe(true);
+  expect(endedByOldWorker(factsOf(restarted().completed('psql')))).toBe(false);
 });
 
 describe('whether the job had ended before', () => {
@@ -171,6 +214,13 @@ test('what escaped the observer in another job does not matter', () => {
 describe('writes of the struck worker after it was gone', () => {
   test('one is enough where its connections were gone too', () => {
     expect(writesAfterGone(factsOf(restarted().progress(40, 1)))).toHaveLength(1);
+  });
+
+  test('each connection that the server had not ended may finish one transaction', () => {
+    const run = inFlight({ named: false }).progress(25, 'second pool').strike().gone('processes', false);
+    run.progress(40, 1).progress(50, 'second pool');
+    expect(writesAfterGone(factsOf(run))).toEqual([]);
+    expect(writesAfterGone(factsOf(run.progress(60, 'second pool')))).toHaveLength(1);
   });
 
   test('none under polling, where no writer is seen, and none before a worker went', () => {

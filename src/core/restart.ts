@@ -16,6 +16,9 @@ import type { Finding } from './findings.ts';
 import {
   changesOf,
   first,
+  firstIncarnation,
+  hasEnded,
+  isBefore,
   isHeldInBroker,
   jobInRole,
   last,
@@ -24,6 +27,7 @@ import {
   snapshotsOf,
   versionsOf,
   type BrokerSnapshot,
+  type Ended,
   type History,
   type RowVersion,
 } from './history.ts';
@@ -79,9 +83,9 @@ export interface RestartFacts {
   /** The job was being worked on (or, where that is the moment of the strike, waited) when the restart began. */
   readonly inFlight: boolean;
   /** The first version with a final state. */
-  readonly terminal: RowVersion | undefined;
+  readonly terminal: Ended | undefined;
   /** The version since which the job is in the final state that it has at the end; `undefined`: it has none. */
-  readonly end: RowVersion | undefined;
+  readonly end: Ended | undefined;
   /** The first write by an incarnation later than the struck one that is work on the job. */
   readonly takeOver: TakeOver | undefined;
   /** How many files the job has. */
@@ -103,13 +107,13 @@ export interface RestartFacts {
 export function restartFacts(history: History): RestartFacts {
   const run = first(history, 'run:started');
   const job = jobInRole(history, 'subject');
-  const versions = job === undefined ? [] : versionsOf(history, job);
-  const changes = job === undefined ? [] : changesOf(history, job);
-  const snapshots = job === undefined ? [] : snapshotsOf(history, job);
+  const versions = versionsOf(history, job);
+  const changes = changesOf(history, job);
+  const snapshots = snapshotsOf(history, job);
   const attribute = attributeWrites(history);
   const by = run?.restartBy ?? 'auto';
   const faults = history.of('fault:injected');
-  const struck = faults[0]?.incarnation ?? 1;
+  const struck = faults[0]?.incarnation ?? firstIncarnation(history);
   const gone = history.of('worker:gone').find((event) => event.incarnation === struck);
   const begun = by === 'operator' ? earlier(first(history, 'operator:asked'), gone) : faults[0];
   const before = begun === undefined ? undefined : rowBefore(versions, begun.seq);
@@ -117,7 +121,7 @@ export function restartFacts(history: History): RestartFacts {
   const brokerAfterGone = gone === undefined ? undefined : firstLookAfter(history, snapshots, gone);
   // Where the harness alone starts workers, nobody has taken the job between the two looks but the struck one.
   const heldByStruck = by === 'auto' ? (brokerAfterGone ?? brokerBefore) : brokerBefore;
-  const terminal = changes.find((version) => version.values !== null && isTerminal(version.values.state));
+  const terminal = changes.find(hasEnded);
   const endedBefore = hasEndedBefore(history, terminal, begun, by);
   const items = history.of('job:created').find((event) => event.job === job)?.files.length ?? 0;
   const isUndelivered = (version: RowVersion): boolean => {
@@ -129,7 +133,7 @@ export function restartFacts(history: History): RestartFacts {
   const isBeforeReady = (version: RowVersion): boolean => {
     const incarnation = attribute(version)?.incarnation;
     const ready = history.of('worker:ready').find((event) => event.incarnation === incarnation);
-    return ready !== undefined && ready.seq > version.seq;
+    return ready !== undefined && isBefore(version, ready);
   };
   return {
     job,
@@ -157,7 +161,7 @@ export function restartFacts(history: History): RestartFacts {
     afterGone:
       gone === undefined
         ? undefined
-        : versions.find((version) => version.seq > gone.seq && version.source === 'read'),
+        : versions.find((version) => isBefore(gone, version) && version.source === 'read'),
     brokerBefore,
     brokerAfterGone,
     heldByStruck,
@@ -172,7 +176,7 @@ export function restartFacts(history: History): RestartFacts {
             changes,
             attribute,
             struck,
-            afterSeq: begun.seq,
+            after: begun,
             items,
             isUndelivered,
             isBeforeReady,
@@ -195,15 +199,15 @@ function firstLookAfter(
   snapshots: readonly BrokerSnapshot[],
   gone: EventOf<'worker:gone'>,
 ): BrokerSnapshot | undefined {
-  const nextSeq =
-    history.of('worker:started').find(({ seq }) => seq > gone.seq)?.seq ?? Number.POSITIVE_INFINITY;
-  const looks = snapshots.filter(({ seq }) => seq > gone.seq);
-  return looks.find(({ seq, state }) => seq < nextSeq && state !== 'unknown') ?? looks[0];
+  const next = history.of('worker:started').find((started) => isBefore(gone, started));
+  const looks = snapshots.filter((look) => isBefore(gone, look));
+  const alone = looks.filter((look) => next === undefined || isBefore(look, next));
+  return alone.find(({ state }) => state !== 'unknown') ?? looks[0];
 }
 
 /** A person's worker may go before they were asked: then that was the beginning. */
 function earlier(asked: Moment | undefined, gone: Moment | undefined): Moment | undefined {
-  return gone !== undefined && (asked === undefined || gone.seq < asked.seq) ? gone : asked;
+  return gone !== undefined && (asked === undefined || isBefore(gone, asked)) ? gone : asked;
 }
 
 /** A worker that the harness starts is there when it is ready: one that only started may never consume the queue. */
@@ -214,16 +218,15 @@ function successorOf(history: History, struck: number): RestartFacts['successor'
   );
 }
 
+/** Where no worker was ever told to be ready, it says nothing that the next one was not. */
 function neverReady(history: History, struck: number): EventOf<'worker:started'> | undefined {
   const ready = history.of('worker:ready');
-  if (ready.some(({ incarnation }) => incarnation > struck)) return undefined;
-  if (!ready.some(({ incarnation }) => incarnation === struck)) return undefined;
+  if (ready.length === 0 || ready.some(({ incarnation }) => incarnation > struck)) return undefined;
   const exited = history.of('worker:exited');
   return history
     .of('worker:started')
     .find(
       (event) =>
-        event.by === 'auto' &&
         event.incarnation > struck &&
         !exited.some(({ incarnation, expected }) => incarnation === event.incarnation && !expected),
     );
@@ -248,7 +251,7 @@ function hasEndedBefore(
   by: RestartMode,
 ): boolean {
   if (terminal === undefined) return false;
-  if (begun === undefined || terminal.seq < begun.seq) return true;
+  if (begun === undefined || isBefore(terminal, begun)) return true;
   const clock = databaseClock(history);
   if (by === 'operator' || clock === null) return false;
   return clock.toRunMs(terminal.databaseAtMs) < begun.atMs + clock.uncertaintyMs;
@@ -280,24 +283,30 @@ function wasSubmitted(history: History, brokerBefore: BrokerSnapshot | undefined
 }
 
 /** The version that brought the final state that still stands. */
-function endOf(changes: readonly RowVersion[]): RowVersion | undefined {
-  const now = changes.at(-1)?.values;
-  if (now == null || !isTerminal(now.state)) return undefined;
-  const other = changes.findLastIndex((version) => version.values?.state !== now.state);
-  return changes[other + 1];
+function endOf(changes: readonly RowVersion[]): Ended | undefined {
+  const now = changes.at(-1);
+  if (!hasEnded(now)) return undefined;
+  const other = changes.findLastIndex((version) => version.values?.state !== now.values.state);
+  return changes.slice(other + 1).find(hasEnded);
 }
 
 /** The old worker got the signal in flight, finished the job and left: a proper end of the polite scenarios. */
 export function isDrain(facts: RestartFacts): boolean {
   const { terminal, gone } = facts;
-  if (!facts.polite || !facts.inFlight || terminal === undefined || gone === undefined) return false;
-  return facts.attribute(terminal)?.incarnation === facts.struck;
+  return facts.polite && facts.inFlight && gone !== undefined && isByStruck(facts, terminal);
 }
 
 /** The job was brought to its end by the worker that was to be interrupted in it. */
 export function endedByOldWorker(facts: RestartFacts): boolean {
-  if (facts.endedBefore) return true;
-  return facts.terminal !== undefined && facts.attribute(facts.terminal)?.incarnation === facts.struck;
+  return facts.endedBefore || isByStruck(facts, facts.terminal);
+}
+
+/** It was written by the worker that was struck. */
+export function isByStruck(
+  { attribute, struck }: Pick<RestartFacts, 'attribute' | 'struck'>,
+  version: RowVersion | undefined,
+): boolean {
+  return version !== undefined && attribute(version)?.incarnation === struck;
 }
 
 /**
@@ -307,15 +316,15 @@ export function endedByOldWorker(facts: RestartFacts): boolean {
 export function writesAfterGone(facts: RestartFacts): readonly RowVersion[] {
   const { gone } = facts;
   if (gone === undefined) return [];
-  const finishing = new Map<string, string>();
-  return facts.changes.filter((version) => {
-    const { writer } = version;
-    if (version.seq < gone.seq || writer === undefined || facts.artefacts.has(version.seq)) return false;
-    if (facts.attribute(version)?.incarnation !== facts.struck) return false;
-    if (gone.connectionsGone) return true;
-    const connection = connectionOf(writer);
-    const transaction = finishing.get(connection) ?? writer.transactionId;
+  const late = facts.changes.filter(
+    (version) => isBefore(gone, version) && !facts.artefacts.has(version.seq) && isByStruck(facts, version),
+  );
+  if (gone.connectionsGone) return late;
+  const finishing = new Map<string | undefined, string | undefined>();
+  return late.filter(({ writer }) => {
+    const connection = writer && connectionOf(writer);
+    const transaction = finishing.get(connection) ?? writer?.transactionId;
     finishing.set(connection, transaction);
-    return transaction !== writer.transactionId;
+    return transaction !== writer?.transactionId;
   });
 }

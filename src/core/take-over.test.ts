@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { RowValues } from './event.ts';
-import { aRun, restarted } from '../testing/history-builder.ts';
+import { aRun, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
 import { restartFacts } from './restart.ts';
 import { kindOfWrite } from './take-over.ts';
 
@@ -28,6 +28,7 @@ describe('what a write shows', () => {
     ['another status that means processing', { status: 'resuming' }, 'work'],
     ['only a column that is not known', {}, 'touch'],
     ['a task id that is emptied', { taskId: null }, 'touch'],
+    ['a start that is emptied', { startedAt: null }, 'touch'],
     ['progress that is put back', { progress: 0 }, 'touch'],
     ['an error alone', { error: 'worker lost' }, 'touch'],
     ['put back to pending', { status: 'pending', state: 'pending' }, 'none'],
@@ -78,6 +79,32 @@ describe('the take-over', () => {
 
   test('a touch by one worker does not make an end by another', () => {
     expect(takeOver(restarted().row({}, 2).row({ status: 'failed' }, 3))).toBeUndefined();
+  });
+
+  test('nor does a touch count if the same worker only cancelled it afterwards', () => {
+    expect(takeOver(restarted().row({}, 2).cancelled(2))).toBeUndefined();
+  });
+
+  test('what a worker beside the struck one had done before the strike is none', () => {
+    const beside = inFlight().starts(2).ready(2).picksUp(2).strike().gone();
+    expect(takeOver(beside)).toBeUndefined();
+    expect(takeOver(beside.progress(40, 2))?.values?.progress).toBe(40);
+  });
+
+  describe('while the broker says that nobody was handed it again', () => {
+    const undelivered = (run: RunBuilder): RunBuilder => run.wait(30).looks();
+
+    test('an end that claims one item, or a claim of its own, is work all the same', () => {
+      const oneLeft = inFlight().progress(80).strike().gone().starts(2).ready(2);
+      expect(takeOver(undelivered(oneLeft.completed(2)))?.values?.state).toBe('completed');
+      const claimed = restarted().row({ status: 'completed', progress: 100, taskId: 'task-2' }, 2);
+      expect(takeOver(undelivered(claimed))?.values?.state).toBe('completed');
+      expect(takeOver(undelivered(restarted().completed(2)))).toBeUndefined();
+    });
+
+    test('progress by several items that is no end is work', () => {
+      expect(takeOver(undelivered(restarted().progress(80, 2)))?.values?.progress).toBe(80);
+    });
   });
 
   test('a job that was never seen in processing has only its end to show', () => {

@@ -14,7 +14,7 @@
  */
 import type { Attribution } from './attribution.ts';
 import { isTerminal, type RowValues } from './event.ts';
-import { rowBefore, type RowVersion } from './history.ts';
+import { isBefore, rowBefore, type Recorded, type RowVersion } from './history.ts';
 import { isSameTime } from './timestamps.ts';
 
 export interface TakeOver {
@@ -27,7 +27,7 @@ export type WriteKind = 'work' | 'touch' | 'end' | 'none';
 /** @param previous the row before this write; `undefined`: it was not seen before */
 export function kindOfWrite(current: RowValues | null, previous: RowValues | null | undefined): WriteKind {
   if (current === null) return 'none';
-  const advanced = current.progress != null && current.progress > (previous?.progress ?? 0);
+  const advanced = (current.progress ?? 0) > (previous?.progress ?? 0);
   if (isTerminal(current.state)) {
     if (current.state === 'cancelled') return 'end';
     return advanced || isClaimed(current.taskId, previous?.taskId) ? 'work' : 'end';
@@ -54,21 +54,21 @@ export interface Successors {
   readonly changes: readonly RowVersion[];
   readonly attribute: (version: RowVersion) => Attribution | null;
   readonly struck: number;
-  readonly afterSeq: number;
+  readonly after: Recorded;
   readonly items: number;
   readonly isUndelivered: (version: RowVersion) => boolean;
   readonly isBeforeReady: (version: RowVersion) => boolean;
 }
 
-/** The first write after `afterSeq` by which an incarnation later than `struck` shows that it works on the job. */
+/** The first write after `after` by which an incarnation later than `struck` shows that it works on the job. */
 export function findTakeOver(subject: Successors): TakeOver | undefined {
-  const { changes, attribute, struck, afterSeq, isUndelivered } = subject;
+  const { changes, attribute, struck, after, isUndelivered } = subject;
   const touches = new Map<number, TakeOver>();
   let shown = false;
   for (const [index, version] of changes.entries()) {
     const previous = changes[index - 1]?.values;
     shown ||= previous?.state === 'processing';
-    if (version.seq < afterSeq) continue;
+    if (isBefore(version, after)) continue;
     const attribution = attribute(version);
     if (attribution === null || attribution.incarnation <= struck) continue;
     const takeOver = { version, attribution };
@@ -87,8 +87,8 @@ export function findTakeOver(subject: Successors): TakeOver | undefined {
 }
 
 /** By its name or its process; the others are concluded from what is not there any more. */
-export function isSeenItself({ by }: Attribution): boolean {
-  return by === 'application-name' || by === 'process';
+export function isSeenItself(attribution: Attribution | null): boolean {
+  return attribution?.by === 'application-name' || attribution?.by === 'process';
 }
 
 /** As `kindOfWrite`, with what the broker and the worker's own start say of that moment. */
@@ -103,7 +103,7 @@ export function kindOfVersion(
 ): WriteKind {
   const previous = rowBefore(changes, version.seq);
   const kind = kindOfWrite(version.values, previous);
-  if (kind !== 'work' || version.values?.state !== 'completed') return kind;
+  if (version.values?.state !== 'completed') return kind;
   if (isClaimed(version.values.taskId, previous?.taskId)) return kind;
   if (itemsBetween(previous, version.values, items) <= 1) return kind;
   return isUndelivered(version) || isBeforeReady(version) ? 'end' : kind;

@@ -10,32 +10,45 @@
 import { writtenAtMs } from './database-clock.ts';
 import { isDeliveredSince } from './deliveries.ts';
 import { effectsOf } from './effects.ts';
-import { changesOf, jobInRole, rowBefore, type History, type RowVersion } from './history.ts';
+import type { RowValues } from './event.ts';
+import {
+  changesOf,
+  isBefore,
+  jobInRole,
+  NEVER,
+  rowBefore,
+  type Ended,
+  type History,
+  type Recorded,
+  type RowVersion,
+} from './history.ts';
 import { findRedelivery } from './redelivery.ts';
-import type { RestartFacts } from './restart.ts';
+import { isByStruck, type RestartFacts } from './restart.ts';
 import { isClaimed, itemsBetween, kindOfWrite } from './take-over.ts';
 
 /** Of the time that a job takes without a restart, the old and the new worker together need this much at least. */
 const PLAUSIBLE_PART = 0.75;
+/** A time that is not known may have been as long as one likes. */
+const UNKNOWN_MS = Number.POSITIVE_INFINITY;
 
-/** The end claims several items in less time than one of them takes, and no effects were counted that would settle it. */
-export function isEndTooSoon(history: History, facts: RestartFacts): boolean {
+/** The end, if it claims several items in less time than one of them takes, and no effects were counted that would settle it. */
+export function endTooSoon(history: History, facts: RestartFacts): Ended | undefined {
   const { end, begun } = facts;
-  if (end === undefined || begun === undefined || !restsOnTime(history, facts)) return false;
+  if (end === undefined || begun === undefined || !restsOnTime(history, facts, end)) return undefined;
+  return isTooSoon(history, facts, end, begun) ? end : undefined;
+}
+
+function isTooSoon(history: History, facts: RestartFacts, end: Ended, begun: Moment): boolean {
   const spans = spansOfWork(history, facts, end, begun);
-  const ownMs = itemTimeMs(facts, begun.seq);
+  const ownMs = itemTimeMs(facts, begun);
   if (ownMs !== undefined) {
     return spans.some(
-      ({ sinceSeq, forMs }) =>
-        forMs < ownMs / 2 &&
-        itemsBetween(rowBefore(facts.changes, sinceSeq), { progress: 100 }, facts.items) > 1,
+      ({ row, forMs }) => forMs < ownMs / 2 && itemsBetween(row, { progress: 100 }, facts.items) > 1,
     );
   }
   // How many items the struck worker had done is not known: none, where it had no time for any.
-  const itemMs = timeInWork(history, 'witness-ended', begun.seq);
-  if (itemMs === undefined || facts.items < 2) return false;
-  const strucksMs = workOfStruckMs(history, facts, end, begun);
-  if (strucksMs === undefined || strucksMs >= itemMs / 2) return false;
+  const itemMs = timeInWork(history, 'witness-ended', begun) ?? 0;
+  if (facts.items < 2 || workOfStruckMs(history, facts, end, begun) >= itemMs / 2) return false;
   return isByStruck(facts, end) || spans.some(({ forMs }) => forMs < itemMs / 2);
 }
 
@@ -44,10 +57,8 @@ export function soonerThanControl(
   history: History,
   facts: RestartFacts,
 ): { readonly bothMs: number; readonly controlMs: number } | undefined {
-  if (!isTimeInDoubt(history, facts)) return undefined;
-  const bothMs = workOfBothMs(history, facts);
-  const controlMs = timeInWork(history, 'control');
-  if (bothMs === undefined || controlMs === undefined) return undefined;
+  const bothMs = doubtfulMs(history, facts);
+  const controlMs = timeInWork(history, 'control') ?? 0;
   return bothMs < controlMs * PLAUSIBLE_PART ? { bothMs, controlMs } : undefined;
 }
 
@@ -56,36 +67,38 @@ export function soonerThanControl(
  * without a restart would settle it. (It may take less than its items one after the other.)
  */
 export function isTimeInDoubt(history: History, facts: RestartFacts): boolean {
+  return doubtfulMs(history, facts) < UNKNOWN_MS;
+}
+
+/** The time that both workers had, if it is in doubt whether that is enough. */
+function doubtfulMs(history: History, facts: RestartFacts): number {
   const { end, begun } = facts;
-  if (end === undefined || begun === undefined || !restsOnTime(history, facts)) return false;
-  if (itemTimeMs(facts, begun.seq) !== undefined) return false;
-  const itemMs = timeInWork(history, 'witness-ended', begun.seq);
-  const bothMs = workOfBothMs(history, facts);
-  return itemMs !== undefined && bothMs !== undefined && bothMs < itemMs * facts.items * PLAUSIBLE_PART;
+  if (end === undefined || begun === undefined || !restsOnTime(history, facts, end)) return UNKNOWN_MS;
+  if (itemTimeMs(facts, begun) !== undefined) return UNKNOWN_MS;
+  const itemMs = timeInWork(history, 'witness-ended', begun) ?? 0;
+  const bothMs = workOfBothMs(history, facts, end, begun);
+  return bothMs < itemMs * facts.items * PLAUSIBLE_PART ? bothMs : UNKNOWN_MS;
 }
 
 /** It is completed, and its effects are not known. */
-function restsOnTime(history: History, facts: RestartFacts): boolean {
+function restsOnTime(history: History, facts: RestartFacts, end: Ended): boolean {
   const effects = effectsOf(history, facts.job);
-  return facts.end?.values?.state === 'completed' && (effects === undefined || effects.unknown);
+  return end.values.state === 'completed' && (effects === undefined || effects.unknown);
 }
 
 /** What the struck worker and the new one had for the job at most, where the new one ended it. */
-function workOfBothMs(history: History, facts: RestartFacts): number | undefined {
-  const { end, begun } = facts;
-  if (end === undefined || begun === undefined || isByStruck(facts, end)) return undefined;
-  const strucksMs = workOfStruckMs(history, facts, end, begun);
+function workOfBothMs(history: History, facts: RestartFacts, end: Ended, begun: Moment): number {
+  if (isByStruck(facts, end)) return UNKNOWN_MS;
   const spans = spansOfWork(history, facts, end, begun);
-  if (strucksMs === undefined || spans.length === 0) return undefined;
-  return strucksMs + Math.min(...spans.map(({ forMs }) => forMs));
+  return workOfStruckMs(history, facts, end, begun) + Math.min(...spans.map(({ forMs }) => forMs));
 }
 
 /** The shortest time per item between two writes of progress before the restart. */
-function itemTimeMs(facts: RestartFacts, begunSeq: number): number | undefined {
+function itemTimeMs(facts: RestartFacts, begun: Moment): number | undefined {
   let shortestMs: number | undefined;
   let previous: RowVersion | undefined;
   for (const version of facts.changes) {
-    if (version.seq > begunSeq || version.values?.state !== 'processing') continue;
+    if (isBefore(begun, version) || version.values?.state !== 'processing') continue;
     const done = previous === undefined ? 0 : itemsBetween(previous.values, version.values, facts.items);
     if (previous !== undefined && done <= 0) continue;
     if (previous !== undefined) {
@@ -102,29 +115,20 @@ function itemTimeMs(facts: RestartFacts, begunSeq: number): number | undefined {
 function timeInWork(
   history: History,
   role: 'witness-ended' | 'control',
-  untilSeq = Number.POSITIVE_INFINITY,
+  until: Recorded = NEVER,
 ): number | undefined {
-  const job = jobInRole(history, role);
-  if (job === undefined) return undefined;
-  const changes = changesOf(history, job).filter(({ seq }) => seq < untilSeq);
+  const changes = changesOf(history, jobInRole(history, role)).filter((version) => isBefore(version, until));
   const taken = changes.find(({ values }) => values?.state === 'processing');
   const end = changes.find(({ values }) => values?.state === 'completed');
-  return taken === undefined || end === undefined ? undefined : end.databaseAtMs - taken.databaseAtMs;
-}
-
-function isByStruck(facts: RestartFacts, version: RowVersion): boolean {
-  return facts.attribute(version)?.incarnation === facts.struck;
+  return taken && end && end.databaseAtMs - taken.databaseAtMs;
 }
 
 /** For how long the struck worker had the job: until the fault, a polite one's until it had gone or ended the job. */
-function workOfStruckMs(
-  history: History,
-  facts: RestartFacts,
-  end: RowVersion,
-  begun: Moment,
-): number | undefined {
-  const taken = facts.changes.find(({ values }) => values?.state === 'processing');
-  if (taken === undefined || taken.seq > begun.seq) return undefined;
+function workOfStruckMs(history: History, facts: RestartFacts, end: Ended, begun: Moment): number {
+  const taken = facts.changes.find(
+    (version) => version.values?.state === 'processing' && isBefore(version, begun),
+  );
+  if (taken === undefined) return UNKNOWN_MS;
   if (isByStruck(facts, end)) return end.databaseAtMs - taken.databaseAtMs;
   return ((facts.polite ? facts.gone : undefined) ?? begun).atMs - writtenAtMs(history, taken);
 }
@@ -133,7 +137,7 @@ type Moment = NonNullable<RestartFacts['begun']>;
 
 /** A time in which all that the end claims beyond the row at its begin has been done. */
 interface Span {
-  readonly sinceSeq: number;
+  readonly row: RowValues | null | undefined;
   readonly forMs: number;
 }
 
@@ -141,37 +145,39 @@ interface Span {
  * Since the fault, where the old worker ended the job. Else since the last look by which it was not handed out again and
  * since it was handed out, if the broker tells, and since a new worker claimed it.
  */
-function spansOfWork(history: History, facts: RestartFacts, end: RowVersion, begun: Moment): readonly Span[] {
-  if (isByStruck(facts, end)) return [{ sinceSeq: begun.seq, forMs: end.atMs - begun.atMs }];
-  const { heldByStruck } = facts;
-  const takenAtMs = findRedelivery(facts)?.facts?.['takenAtMs'];
-  const takenForMs = typeof takenAtMs === 'number' ? writtenAtMs(history, end) - takenAtMs : -1;
-  const atTaking = facts.changes.findLast(({ seq, atMs }) => seq < end.seq && atMs <= Number(takenAtMs));
+function spansOfWork(history: History, facts: RestartFacts, end: Ended, begun: Moment): readonly Span[] {
+  const { changes, heldByStruck } = facts;
+  if (isByStruck(facts, end)) return [{ row: rowBefore(changes, begun.seq), forMs: end.atMs - begun.atMs }];
+  const spans: Span[] = [];
   const idle = facts.snapshots.findLast(
-    (snapshot) =>
-      heldByStruck !== undefined &&
-      snapshot.seq < end.seq &&
-      (snapshot.state === 'waiting' || isDeliveredSince(heldByStruck, snapshot) === false),
+    (look) =>
+      isBefore(look, end) &&
+      heldByStruck &&
+      (look.state === 'waiting' || isDeliveredSince(heldByStruck, look) === false),
   );
+  if (idle !== undefined) spans.push({ row: rowBefore(changes, idle.seq), forMs: end.atMs - idle.atMs });
+  const takenAtMs = Number(findRedelivery(facts)?.facts?.['takenAtMs']);
+  const forMs = writtenAtMs(history, end) - takenAtMs;
+  // Of what is taken after the end the worker's clock is wrong.
+  if (forMs >= 0) {
+    const atTaking = changes.findLast((version) => isBefore(version, end) && version.atMs <= takenAtMs);
+    spans.push({ row: atTaking?.values, forMs });
+  }
+  if (end.gapMs !== undefined && isClaimedByEnd(facts, end)) {
+    spans.push({ row: rowBefore(changes, end.seq), forMs: end.gapMs });
+  }
   const claim = beginningOf(facts, end);
-  return [
-    ...(idle === undefined ? [] : [{ sinceSeq: idle.seq, forMs: end.atMs - idle.atMs }]),
-    // Of what is taken after the end the worker's clock is wrong.
-    ...(takenForMs < 0 ? [] : [{ sinceSeq: (atTaking?.seq ?? -1) + 1, forMs: takenForMs }]),
-    ...betweenLooks(facts, end),
-    ...(claim === undefined || claim.seq >= end.seq
-      ? []
-      : [{ sinceSeq: claim.seq, forMs: end.databaseAtMs - claim.databaseAtMs }]),
-  ];
+  if (claim !== undefined) {
+    spans.push({ row: rowBefore(changes, claim.seq), forMs: end.databaseAtMs - claim.databaseAtMs });
+  }
+  return spans;
 }
 
 /** Under polling: a look saw it unclaimed, and the next one claimed and ended. */
-function betweenLooks({ changes }: RestartFacts, end: RowVersion): readonly Span[] {
-  const before = rowBefore(changes, end.seq);
-  const { gapMs, values } = end;
-  if (gapMs === undefined || before == null || values === null) return [];
-  const claimed = (values.attempts ?? 0) > (before.attempts ?? 0) || isClaimed(values.taskId, before.taskId);
-  return claimed ? [{ sinceSeq: end.seq, forMs: gapMs }] : [];
+function isClaimedByEnd({ changes }: RestartFacts, { seq, values }: Ended): boolean {
+  const before = rowBefore(changes, seq);
+  if (before == null) return false;
+  return (values.attempts ?? 0) > (before.attempts ?? 0) || isClaimed(values.taskId, before.taskId);
 }
 
 /**

@@ -8,6 +8,7 @@ import { judge } from '../core/report.ts';
 import { readJournal } from '../journal/journal.ts';
 import { FOR_MUTANTS } from './property-runs.ts';
 import { conclusionsOf, judgementOf, RECORDED } from './recorded-histories.ts';
+import { renumbered } from './renumbered.ts';
 
 const FOLDER = join(import.meta.dirname, '../../fixtures/histories');
 
@@ -20,6 +21,11 @@ describe.each(RECORDED)('$name', (recorded) => {
     const report = judge(await historyOf(recorded.name));
     expect(judgementOf(report)).toEqual(judgementOf(recorded));
     await expect(conclusionsOf(report)).toMatchFileSnapshot(join(FOLDER, `${recorded.name}.judged.json`));
+  });
+
+  test('is judged alike whatever the numbers of its workers', async () => {
+    const history = await historyOf(recorded.name);
+    expect(judgementOf(judge(renumbered(history, 41)))).toEqual(judgementOf(judge(history)));
   });
 
   test.skipIf(FOR_MUTANTS)('never passes before its end', async () => {

@@ -32,9 +32,10 @@ export function notPassed(history: History): Readonly<Record<string, CriterionSt
   return Object.fromEntries(Object.entries(statusesOf(history)).filter(([, status]) => status !== 'passed'));
 }
 
-/** The values of the first finding with this code. */
-export function findingOf(history: History, code: FindingCode): unknown {
+/** The values of the first finding with this code, of one criterion or of any. */
+export function findingOf(history: History, code: FindingCode, criterion?: string): unknown {
   return judge(history)
-    .criteria.flatMap(({ evidence }) => evidence)
+    .criteria.filter(({ id }) => criterion === undefined || id === criterion)
+    .flatMap(({ evidence }) => evidence)
     .find((finding) => finding.code === code);
 }

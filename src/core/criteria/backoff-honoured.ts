@@ -16,7 +16,16 @@
  */
 import { isTerminal, type EventOf, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first, last, type History, type RowVersion } from '../history.ts';
+import {
+  first,
+  isBefore,
+  last,
+  NEVER,
+  type BrokerSnapshot,
+  type History,
+  type Recorded,
+  type RowVersion,
+} from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { kindOfWrite } from '../take-over.ts';
@@ -103,11 +112,9 @@ function countsFromZero(
 
 /** How long the broker was to keep the job back, as it said before the restart. */
 function plannedMs({ counted }: Wait, { snapshots, begun }: RestartFacts): number | null {
-  const look = snapshots.find(
-    ({ seq, due }) =>
-      seq > counted.seq && seq < (begun?.seq ?? Number.POSITIVE_INFINITY) && due.kind === 'at',
-  );
-  return look?.due.kind === 'at' ? look.due.atMs - counted.atMs : null;
+  const looks = snapshots.filter((look) => isBefore(counted, look) && isBefore(look, begun ?? NEVER));
+  const [due] = dueTimes(looks);
+  return due === undefined ? null : due.atMs - counted.atMs;
 }
 
 function doubtOfLoss(history: History, facts: RestartFacts): Finding | undefined {
@@ -125,8 +132,8 @@ interface Wait {
   readonly step: number;
   /** The write that counted it. */
   readonly counted: RowVersion;
-  /** `seq` of the pick-up. */
-  readonly untilSeq: number;
+  /** The pick-up, or the end of the job. */
+  readonly until: Recorded;
 }
 
 function waitsOf(facts: RestartFacts): readonly Wait[] {
@@ -142,10 +149,9 @@ function waitsOf(facts: RestartFacts): readonly Wait[] {
     const over = hasEnded(version) || isPickUp(version.values, before);
     // A job that ended while it waited (it was cancelled, it was given up) waits for nothing any more.
     const waits = step > 0 && !over && (next === undefined || !hasEnded(next));
-    if (waits && previous !== undefined && isOwnFailure(version, previous, facts)) {
+    if (waits && isOwnFailure(version, previous, facts)) {
       const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
-      const untilSeq = next?.seq ?? Number.POSITIVE_INFINITY;
-      found.push({ retry, waitedMs, step, counted: version, untilSeq });
+      found.push({ retry, waitedMs, step, counted: version, until: next ?? NEVER });
     }
     if (over) next = version;
   }
@@ -153,38 +159,38 @@ function waitsOf(facts: RestartFacts): readonly Wait[] {
 }
 
 /** A count that somebody raises who did not hold the job, or before anybody did, is none of an attempt that failed. */
-function isOwnFailure(version: RowVersion, before: RowVersion, facts: RestartFacts): boolean {
+function isOwnFailure(version: RowVersion, before: RowVersion | undefined, facts: RestartFacts): boolean {
   const { values } = version;
-  if (before.values?.state === 'pending' && values?.status === before.values.status) return false;
-  const [holder, writer] = [facts.attribute(before), facts.attribute(version)];
-  return holder === null || writer === null || holder.incarnation === writer.incarnation;
+  if (before?.values?.state === 'pending' && values?.status === before.values.status) return false;
+  const [holder, writer] = [before && facts.attribute(before), facts.attribute(version)];
+  return holder == null || (writer ?? holder).incarnation === holder.incarnation;
 }
 
 /** The restart began while this was waited for. */
-function isInterrupted({ counted, untilSeq }: Wait, { begun }: RestartFacts): boolean {
-  return begun !== undefined && counted.seq < begun.seq && begun.seq < untilSeq;
+function isInterrupted({ counted, until }: Wait, { begun }: RestartFacts): boolean {
+  return begun !== undefined && isBefore(counted, begun) && isBefore(begun, until);
 }
 
 /** By how much the restart put off the begin of the wait; `null`: it did not. */
 function movedByRestart(
-  { counted, untilSeq }: Wait,
+  { counted, until }: Wait,
   { changes, snapshots, begun }: RestartFacts,
 ): number | null {
-  const sinceSeq = begun?.seq ?? Number.POSITIVE_INFINITY;
-  const within = ({ seq }: { readonly seq: number }): boolean => seq > sinceSeq && seq < untilSeq;
+  const within = (event: Recorded): boolean => isBefore(begun ?? NEVER, event) && isBefore(event, until);
   const noted = changes.find(
     (version) => within(version) && version.values?.lastRetryAt !== counted.values?.lastRetryAt,
   );
   const inRowMs = noted === undefined ? 0 : noted.databaseAtMs - counted.databaseAtMs;
-  const dueTimes = snapshots
-    .filter(({ seq, state }) => seq > counted.seq && seq < untilSeq && state === 'delayed')
-    .flatMap(({ seq, due }) => (due.kind === 'at' ? [{ seq, atMs: due.atMs }] : []));
-  const [first] = dueTimes;
-  const inBrokerMs = dueTimes
-    .filter(within)
-    .reduce((most, { atMs }) => Math.max(most, atMs - (first?.atMs ?? atMs)), 0);
+  const delays = dueTimes(snapshots.filter((look) => isBefore(counted, look) && look.state === 'delayed'));
+  const since = delays.filter(within);
+  const before = delays.findLast((due) => isBefore(due, begun ?? NEVER)) ?? since[0];
+  const inBrokerMs = since.reduce((most, { atMs }) => Math.max(most, atMs - (before?.atMs ?? atMs)), 0);
   const movedMs = Math.max(inRowMs, inBrokerMs);
   return movedMs < NOTICEABLE_MS ? null : movedMs;
+}
+
+function dueTimes(looks: readonly BrokerSnapshot[]): readonly (Recorded & { readonly atMs: number })[] {
+  return looks.flatMap(({ seq, due }) => (due.kind === 'at' ? [{ seq, atMs: due.atMs }] : []));
 }
 
 /** Taken up: claimed anew, or its status put to work again. A status that says "waits for its retry" is none. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Event, EventBody, RowValues } from '../event.ts';
 import { createHistory } from '../history.ts';
 import { restartFacts } from '../restart.ts';
-import { clockShifts } from './clock-shift.ts';
+import { clockShifts, isCreatedAtGuessed } from './clock-shift.ts';
 
 const NOON = Date.parse('2026-03-01T12:00:00Z');
 
@@ -52,6 +52,11 @@ describe('with a zone', () => {
     expect(shiftsOf({ startedAt: '2026-03-01T12:07:01+00:00' })).toEqual([]);
     expect(shiftsOf({ startedAt: '2026-03-01T12:20:01+00:00' })).toEqual([]);
   });
+
+  it('takes for a zone what is off by one to within five seconds', () => {
+    expect(shiftsOf({ startedAt: '2026-03-01T13:00:06+00:00' })).toEqual([]);
+    expect(shiftsOf({ startedAt: '2026-03-01T13:00:05.999+00:00' })).toHaveLength(1);
+  });
 });
 
 describe('without a zone', () => {
@@ -90,9 +95,40 @@ describe('without a zone', () => {
     ]);
   });
 
+  it('leaves out what is no time of day', () => {
+    const columns = { createdAt: '2026-03-01', startedAt: '2026-03-01T12:00:01' };
+    expect(shiftsOf({ ...columns, completedAt: '2026-03-01T21:00:02' })).toEqual([
+      { code: 'timestamp-shifted', column: 'completed_at', hours: 9 },
+    ]);
+    expect(shiftsOf({ ...columns, createdAt: null, completedAt: '2026-03-01T21:00:02' })).toHaveLength(1);
+  });
+
   it('judges nothing where there is nothing to compare with', () => {
     expect(shiftsOf({ startedAt: '2026-03-01T21:00:01' })).toEqual([]);
   });
+});
+
+it('compares with a database whose clock is off by less than any zone', () => {
+  const startedAt = '2026-03-01T13:00:01+00:00';
+  expect(shiftsOf({ startedAt }, 450_000)).toHaveLength(1);
+  expect(shiftsOf({ startedAt }, 450_001)).toEqual([]);
+});
+
+it.each([
+  ['the subject', { subject: true, witness: false }],
+  ['its witness', { subject: false, witness: true }],
+])('knows a created_at as guessed of that job alone: %s', (_name, guessed) => {
+  const created = (job: string, createdAtGuessed: boolean): EventBody => ({
+    kind: 'job:created',
+    job,
+    role: job === 'j' ? 'subject' : 'witness-ended',
+    status: 'pending',
+    files: [],
+    createdAtGuessed,
+  });
+  const bodies = [created('w', guessed.witness), created('j', guessed.subject)];
+  const history = createHistory(bodies.map((body, seq): Event => ({ ...body, seq, atMs: seq })));
+  expect(isCreatedAtGuessed(history, restartFacts(history))).toBe(guessed.subject);
 });
 
 it('judges nothing against a database whose own clock is off, by an hour or ten minutes', () => {

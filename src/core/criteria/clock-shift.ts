@@ -27,23 +27,26 @@ export function clockShifts(history: History, facts: RestartFacts): readonly Fin
   const guessed = isCreatedAtGuessed(history, facts);
   const columns = COLUMNS.filter(([role]) => role !== 'createdAt' || !guessed);
   const shifts = columns.flatMap(([role, column]) => {
-    const version = facts.changes.find(({ values }) => values?.[role] != null);
-    const text = version?.values?.[role];
-    if (version === undefined || text == null) return [];
-    const timestamp = parseTimestamp(text);
-    if (timestamp === null) return [];
-    return [{ column, zoned: timestamp.zoned, shiftMs: timestamp.epochMs - version.databaseAtMs }];
+    const shift = shiftOf(facts, role);
+    return shift ? [{ column, ...shift }] : [];
   });
   // With a zone there is one right time. Without, the first that was written sets the convention.
   const convention = shifts.find(({ zoned }) => !zoned)?.shiftMs;
   return shifts.flatMap(({ column, zoned, shiftMs }) => {
-    const against = zoned ? 0 : convention;
-    if (against === undefined) return [];
-    const differenceMs = shiftMs - against;
+    const differenceMs = shiftMs - (zoned ? 0 : (convention ?? shiftMs));
     const quarters = Math.round(differenceMs / QUARTER_MS);
     const isZone = quarters !== 0 && Math.abs(differenceMs - quarters * QUARTER_MS) < TOLERANCE_MS;
     return isZone ? [finding('timestamp-shifted', { column, hours: quarters / 4 })] : [];
   });
+}
+
+/** The first value of a column against the moment at which it was written. */
+function shiftOf({ changes }: RestartFacts, role: (typeof COLUMNS)[number][0]) {
+  const version = changes.find(({ values }) => values?.[role] != null);
+  const timestamp = parseTimestamp(version?.values?.[role] ?? '');
+  return (
+    version && timestamp && { zoned: timestamp.zoned, shiftMs: timestamp.epochMs - version.databaseAtMs }
+  );
 }
 
 export function isCreatedAtGuessed(history: History, { job }: RestartFacts): boolean {

@@ -26,11 +26,7 @@ describe('passed', () => {
       const followed = events.map((event) =>
         event.kind === 'job:created' ? { ...event, job, followedLate: true } : event,
       );
-      return createHistory(
-        job === 'job-1'
-          ? followed
-          : [...events.slice(0, -1), { ...followed.find(isCreation)!, seq: 900 }, events.at(-1)!],
-      );
+      return createHistory(job === 'job-1' ? followed : events.toSpliced(-1, 0, followed.find(isCreation)!));
     };
     const isCreation = (event: Event): boolean => event.kind === 'job:created';
 
@@ -49,6 +45,11 @@ describe('passed', () => {
 
     test('of another job is none of its own', () => {
       expect(judgedAs(late('trigger', 'job-ended'), 'job-persisted')).toBe('passed row-in-every-observation');
+      const beside = createHistory([
+        ...handedOver().job('witness-waiting').history().of('job:created').slice(1),
+        ...late('trigger').events,
+      ]);
+      expect(judgedAs(beside, 'job-persisted')).toBe('passed row-in-every-observation followed-late');
     });
   });
 

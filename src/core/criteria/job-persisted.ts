@@ -8,6 +8,7 @@
  * says that a row which was away between two of them is not claimed to have been there.
  */
 import { finding } from '../findings.ts';
+import { isBefore } from '../history.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const jobPersisted: Criterion = {
@@ -20,10 +21,10 @@ export const jobPersisted: Criterion = {
       const incarnation = facts.attribute(missing)?.incarnation ?? null;
       return judgement('failed', finding('row-gone', { atMs: missing.atMs, incarnation }));
     }
-    if (facts.job === undefined || versions.length === 0) {
+    if (versions.length === 0) {
       return judgement('inconclusive', finding('never-observed', { job: facts.job ?? 'none' }));
     }
-    if (begun !== undefined && !versions.some((version) => version.seq > begun.seq)) {
+    if (begun !== undefined && !versions.some((version) => isBefore(begun, version))) {
       return judgement('inconclusive', finding('not-looked-at-after-restart'));
     }
     const incomplete = history

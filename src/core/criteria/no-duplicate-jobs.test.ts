@@ -36,8 +36,20 @@ describe('passed', () => {
     const counted = { kind: 'rows:counted', job: 'job-waiting', role: 'witness-waiting', rows } as const;
     const others = events
       .filter(({ kind }) => kind !== 'rows:counted')
-      .toSpliced(-1, 0, { ...counted, seq: events.length, atMs: 0 });
+      .toSpliced(-1, 0, { ...counted, seq: events.length - 2, atMs: 0 });
     expect(judgedAs(historyOf(others), 'no-duplicate-jobs')).toBe('passed rows-not-counted one-message');
+  });
+
+  test('… also where those are counted last', () => {
+    const rows = [{ id: 'w', files: FILES.slice(1) }];
+    const { events } = handedOver().end();
+    const counted = { kind: 'rows:counted', job: 'job-waiting', role: 'witness-waiting', rows } as const;
+    const end = events.at(-1)!;
+    const both = events.toSpliced(-1, 1, { ...counted, seq: end.seq, atMs: 0 }, { ...end, seq: end.seq + 1 });
+    const run = stranger(handedOver(), 'child', FILES.slice(0, 1)).end();
+    const withChild = run.events.toSpliced(-1, 0, { ...counted, seq: end.seq, atMs: 0 });
+    expect(judgedAs(historyOf(both), 'no-duplicate-jobs')).toBe('passed one-row one-message');
+    expect(findingOf(historyOf(withChild), 'one-row')).toMatchObject({ children: 1 });
   });
 
   test('a broker that does not count is said', () => {
@@ -82,6 +94,17 @@ describe('failed', () => {
     expect(judgedAs(historyOf(events), 'no-duplicate-jobs')).toBe('failed further-rows');
   });
 
+  test('… also when nobody saw it before the rows were counted', () => {
+    const events = handedOver()
+      .end()
+      .events.map((event) =>
+        event.kind === 'rows:counted'
+          ? { ...event, rows: [...event.rows, { id: 'copy', files: FILES }] }
+          : event,
+      );
+    expect(judgedAs(historyOf(events), 'no-duplicate-jobs')).toBe('failed further-rows');
+  });
+
   test('two children with the same file', () => {
     const run = stranger(stranger(handedOver(), 'a', [FILES[0]!]), 'b', [FILES[0]!]);
     expect(seen(run)).toBe('failed further-children');
@@ -108,6 +131,7 @@ describe('inconclusive', () => {
     expect(seen(before)).toBe('inconclusive parts-or-duplicates');
     const killedBetween = inFlight().strike().gone().broker({ messages: 2 }).starts(2).picksUp(2).completed();
     expect(seen(killedBetween)).toBe('inconclusive parts-or-duplicates');
+    expect(seen(inFlight().broker({ messages: 2 }).completed())).toBe('inconclusive parts-or-duplicates');
   });
 
   test('not where the second one may have been sent on the way out', () => {

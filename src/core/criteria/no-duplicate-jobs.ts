@@ -12,7 +12,7 @@
  * files column; then only the other is judged, and that is said.
  */
 import { finding } from '../findings.ts';
-import type { History } from '../history.ts';
+import { isBefore, type History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -61,8 +61,8 @@ function isSplitByItsWorker(history: History, { begun, faults, struck, snapshots
   // What was killed at once has sent nothing on its way out.
   const killed = faults[0]?.signal === 'SIGKILL';
   const started = history.of('worker:started').find(({ incarnation }) => incarnation > struck);
-  const until = killed ? (started?.seq ?? begun.seq) : begun.seq;
-  return snapshots.some(({ seq, messages }) => seq < until && messages !== null && messages > 1);
+  const until = (killed ? started : undefined) ?? begun;
+  return snapshots.some((look) => isBefore(look, until) && (look.messages ?? 0) > 1);
 }
 
 interface FurtherRows {
@@ -75,7 +75,7 @@ interface FurtherRows {
 }
 
 function furtherRows(history: History, job: string | undefined): FurtherRows {
-  const files = history.of('job:created').find((event) => event.job === job)?.files ?? [];
+  const files = history.of('job:created').find((event) => event.job === job)?.files;
   const carried = new Map<string, readonly string[]>();
   for (const event of history.of('row:stranger')) {
     if (event.job === job) carried.set(event.id, event.files);
@@ -83,7 +83,7 @@ function furtherRows(history: History, job: string | undefined): FurtherRows {
   for (const event of history.of('rows:counted')) {
     if (event.job === job) for (const row of event.rows) carried.set(row.id, row.files);
   }
-  const whole = keyOf(files);
+  const whole = files && keyOf(files);
   const seen = new Set<string>();
   const copies: string[] = [];
   const repeatedChildren: string[] = [];
@@ -94,7 +94,7 @@ function furtherRows(history: History, job: string | undefined): FurtherRows {
     else if (seen.has(key)) repeatedChildren.push(id);
     seen.add(key);
   }
-  return { copies, repeatedChildren, single: files.length === 1 };
+  return { copies, repeatedChildren, single: files?.length === 1 };
 }
 
 function keyOf(files: readonly string[]): string {

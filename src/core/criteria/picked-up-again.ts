@@ -11,30 +11,27 @@
  * What it cannot see: with polling and a broker that counts nothing, who made a change; then it rests on the proof
  * that every process of the old worker was gone.
  */
-import { isTerminal } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { lastSnapshotBefore, unmappedStatus, type RowVersion } from '../history.ts';
+import { isBefore, lastSnapshotBefore, unmappedStatus, type RowVersion } from '../history.ts';
 import { describeBroker } from '../broker-words.ts';
 import { dueAfterEnd, findRedelivery } from '../redelivery.ts';
 import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
 import { isSeenItself, kindOfVersion, type WriteKind } from '../take-over.ts';
 import type { Judgement } from '../verdict.ts';
-import { isEndTooSoon, soonerThanControl } from '../work-time.ts';
+import { endTooSoon, soonerThanControl } from '../work-time.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 export const pickedUpAgain: Criterion = {
   id: 'picked-up-again',
   title: 'picked up by a new worker',
   judge(history, facts) {
-    const { begun, takeOver, gone, struckAtMs } = facts;
-    if (begun === undefined || struckAtMs === undefined)
-      return judgement('inconclusive', finding('no-restart'));
-    if (isEndTooSoon(history, facts) && facts.end?.values != null) {
-      const incarnation = facts.attribute(facts.end)?.incarnation ?? null;
-      return judgement(
-        'inconclusive',
-        finding('ended-too-soon', { state: facts.end.values.state, incarnation }),
-      );
+    const { takeOver, gone, terminal, struckAtMs } = facts;
+    if (struckAtMs === undefined) return judgement('inconclusive', finding('no-restart'));
+    const tooSoon = endTooSoon(history, facts);
+    if (tooSoon !== undefined) {
+      const incarnation = facts.attribute(tooSoon)?.incarnation ?? null;
+      const { state } = tooSoon.values;
+      return judgement('inconclusive', finding('ended-too-soon', { state, incarnation }));
     }
     const sooner = soonerThanControl(history, facts);
     if (sooner !== undefined) return judgement('inconclusive', finding('ended-sooner-than-control', sooner));
@@ -50,17 +47,16 @@ export const pickedUpAgain: Criterion = {
     if (gone === undefined) {
       return judgement('inconclusive', finding('worker-not-seen-gone', { incarnation: facts.struck }));
     }
-    const state = facts.terminal?.values?.state;
-    if (state !== undefined && facts.terminal !== undefined && facts.terminal.seq < gone.seq) {
+    if (terminal !== undefined && isBefore(terminal, gone)) {
       // By whom is not known, or it would be a drain, the old worker's or a take-over.
-      return judgement('inconclusive', finding('ended-while-stopping', { state }));
+      return judgement('inconclusive', finding('ended-while-stopping', { state: terminal.values.state }));
     }
-    const proof = newTask(facts, gone.seq, struckAtMs) ?? furtherDelivery(facts, gone.seq, struckAtMs);
+    const proof = newTask(facts, gone, struckAtMs) ?? furtherDelivery(facts, gone, struckAtMs);
     if (proof !== undefined) return judgement('passed', proof);
     if (facts.holdDoubt !== undefined) return judgement('inconclusive', facts.holdDoubt);
-    const weak = weakSigns(facts, gone.seq);
+    const weak = weakSigns(facts, gone);
     if (weak !== undefined) return weak;
-    const status = unmappedWrite(facts, gone.seq);
+    const status = unmappedWrite(facts, gone);
     if (status !== undefined) return judgement('inconclusive', finding('status-not-mapped', { status }));
     if (!facts.observedToEnd) return judgement('inconclusive', finding('history-breaks-off'));
     const due = dueAfterEnd(history, facts);
@@ -75,10 +71,12 @@ export const pickedUpAgain: Criterion = {
   },
 };
 
+type Gone = NonNullable<RestartFacts['gone']>;
+
 /** A status that may mean work, written after the old worker had gone. */
-function unmappedWrite(facts: RestartFacts, goneSeq: number): string | undefined {
+function unmappedWrite(facts: RestartFacts, gone: Gone): string | undefined {
   return facts.changes
-    .filter((version) => version.seq > goneSeq)
+    .filter((version) => isBefore(gone, version))
     .map(({ values }) => unmappedStatus(values))
     .find((status) => status !== undefined);
 }
@@ -89,28 +87,25 @@ interface LateWrite {
 }
 
 /** What was written after the old worker had gone, and not by it. */
-function lateWrites(facts: RestartFacts, goneSeq: number): readonly LateWrite[] {
+function lateWrites(facts: RestartFacts, gone: Gone): readonly LateWrite[] {
   return facts.changes
-    .filter((version) => version.seq > goneSeq && facts.attribute(version)?.incarnation !== facts.struck)
-    .map((version) => ({
-      version,
-      kind: kindOfVersion(facts, version),
-    }))
+    .filter((version) => isBefore(gone, version) && facts.attribute(version)?.incarnation !== facts.struck)
+    .map((version) => ({ version, kind: kindOfVersion(facts, version) }))
     .filter(({ kind }) => kind !== 'none');
 }
 
 /** … those left out that are surely no worker's of this run. */
-function workersWrites(facts: RestartFacts, goneSeq: number): readonly LateWrite[] {
-  return lateWrites(facts, goneSeq).filter(
+function workersWrites(facts: RestartFacts, gone: Gone): readonly LateWrite[] {
+  return lateWrites(facts, gone).filter(
     ({ version }) => !facts.writersKnown || facts.attribute(version) !== null,
   );
 }
 
 /** A task id that appeared after the old worker was gone: somebody claimed the job anew. */
-function newTask(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding | undefined {
+function newTask(facts: RestartFacts, gone: Gone, sinceMs: number): Finding | undefined {
   const before = facts.before?.taskId;
-  if (before === null || before === undefined) return undefined;
-  for (const { version } of workersWrites(facts, goneSeq)) {
+  if (before == null) return undefined;
+  for (const { version } of workersWrites(facts, gone)) {
     const after = version.values?.taskId;
     if (after != null && after !== before) {
       return finding('picked-up-by-task', { before, after, afterMs: version.atMs - sinceMs });
@@ -120,14 +115,14 @@ function newTask(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding
 }
 
 /**
- * The broker counted a further delivery, and a write came with it: an end that came before the delivery does not count,
+ * The broker counted a further delivery, and a write came with it: one that came before the delivery does not count,
  * nor one that may, because its worker was still starting.
  */
-function furtherDelivery(facts: RestartFacts, goneSeq: number, sinceMs: number): Finding | undefined {
+function furtherDelivery(facts: RestartFacts, gone: Gone, sinceMs: number): Finding | undefined {
   const again = findRedelivery(facts);
   if (again?.deliveries == null) return undefined;
-  const worked = workersWrites(facts, goneSeq).find(
-    ({ version, kind }) => kind !== 'end' || (!facts.isUndelivered(version) && !facts.isBeforeReady(version)),
+  const worked = workersWrites(facts, gone).find(
+    ({ version }) => !facts.isUndelivered(version) && !facts.isBeforeReady(version),
   );
   if (worked === undefined) return undefined;
   return finding('picked-up-by-broker', {
@@ -137,15 +132,15 @@ function furtherDelivery(facts: RestartFacts, goneSeq: number, sinceMs: number):
 }
 
 /** Writes that may be work and don't show it, and ends that nobody worked for. */
-function weakSigns(facts: RestartFacts, goneSeq: number): Judgement | undefined {
-  const writes = lateWrites(facts, goneSeq);
-  const end = writes.find(({ kind }) => kind === 'end');
-  if (end?.version.values != null && isTerminal(end.version.values.state)) {
-    const { state } = end.version.values;
-    const incarnation = facts.attribute(end.version)?.incarnation ?? null;
+function weakSigns(facts: RestartFacts, gone: Gone): Judgement | undefined {
+  const writes = lateWrites(facts, gone);
+  const end = writes.find(({ kind }) => kind === 'end')?.version;
+  if (end !== undefined) {
+    const state = end.values?.state ?? 'unknown';
+    const incarnation = facts.attribute(end)?.incarnation ?? null;
     if (state === 'cancelled') return judgement('inconclusive', finding('cancelled-by-others'));
     // The broker still had it, undelivered, when the row had ended: whoever ended it did not work on it.
-    return facts.isUndelivered(end.version)
+    return facts.isUndelivered(end)
       ? judgement('failed', finding('ended-unworked', { state, incarnation }))
       : judgement('inconclusive', finding('ended-without-work-shown', { state, incarnation }));
   }
@@ -153,16 +148,15 @@ function weakSigns(facts: RestartFacts, goneSeq: number): Judgement | undefined 
   if (unattributed.length > 0) {
     return judgement('inconclusive', finding('unattributed-writes', { writes: unattributed.length }));
   }
-  const undelivered = writes.filter(({ version, kind }) => {
-    const attribution = facts.attribute(version);
-    return (
-      kind === 'work' && attribution !== null && !isSeenItself(attribution) && facts.isUndelivered(version)
-    );
-  });
+  const undelivered = writes.filter(
+    ({ version, kind }) =>
+      kind === 'work' && !isSeenItself(facts.attribute(version)) && facts.isUndelivered(version),
+  );
   if (undelivered.length > 0) {
     return judgement('inconclusive', finding('written-undelivered', { writes: undelivered.length }));
   }
-  const touch = writes.find(({ kind }) => kind === 'touch');
+  // All other work that is attributed is a take-over.
+  const [touch] = writes;
   const incarnation = touch === undefined ? undefined : facts.attribute(touch.version)?.incarnation;
   return incarnation === undefined
     ? undefined

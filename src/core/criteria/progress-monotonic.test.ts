@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Event } from '../event.ts';
 import { createHistory } from '../history.ts';
-import { handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { aRun, handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
@@ -35,6 +35,8 @@ test('failed: it was emptied, though it was made up for', () => {
   expect(seen(restarted().row({ progress: null }, 2).picksUp(2).progress(40).completed())).toBe(
     'failed progress-went-down',
   );
+  const atNothing = aRun().job().submitted().picksUp(1).strike().gone().starts(2).row({ progress: null }, 2);
+  expect(seen(atNothing.picksUp(2).progress(40).completed())).toBe('failed progress-went-down');
 });
 
 test('failed: with the word that the effects are whole, where they are', () => {

@@ -10,7 +10,9 @@ function seen(run: RunBuilder): string {
 
 const ended = (): RunBuilder => restarted().picksUp(2).row({ status: 'completed', completedAt: 'x' }, 2);
 
-function left(...leftovers: readonly Leftover[]): EventBody {
+const COMPLETED = { status: 'completed', completedAt: 'x' };
+
+function left(...leftovers: readonly Leftover[]): Extract<EventBody, { kind: 'broker:leftovers' }> {
   return { kind: 'broker:leftovers', job: 'job-1', role: 'subject', leftovers };
 }
 
@@ -31,6 +33,15 @@ describe('passed', () => {
     const goneOff = left({ kind: 'delayed', name: 'watch (7)', setAtMs: 20, dueAtMs: endMs });
     expect(seen(run.event(followUp))).toBe('passed broker-says');
     expect(seen(run.event(goneOff))).toBe('passed broker-says');
+  });
+
+  test('… or that does not tell when it was set, or when it is due, or is about another job', () => {
+    const ended = (): RunBuilder => restarted().picksUp(2).wait(2_000).row(COMPLETED, 2).acks();
+    const alarm = { kind: 'delayed', name: 'watch (7)', setAtMs: 20, dueAtMs: 3_600_000 } as const;
+    expect(seen(ended().event(left({ ...alarm, setAtMs: null })))).toBe('passed broker-says');
+    expect(seen(ended().event(left({ ...alarm, dueAtMs: null })))).toBe('passed broker-says');
+    const others = { ...left(alarm), job: 'job-waiting', role: 'witness-waiting' } as const;
+    expect(seen(ended().event(others))).toBe('passed broker-says');
   });
 
   test('dead, where the row failed too', () => {
@@ -60,6 +71,19 @@ describe('failed', () => {
     expect(seen(ended().acks().event(repeating))).toBe('failed set-for-the-job');
     const lock = left({ kind: 'lock', name: 'lock:job-1', setAtMs: null, dueAtMs: null });
     expect(seen(ended().acks().event(lock))).toBe('failed lock-stands');
+  });
+
+  test('an alarm that was set half a second before the end, and is due after the look', () => {
+    const alarm = (setBeforeMs: number, dueAfterMs: number): string => {
+      const run = restarted().picksUp(2).wait(2_000).row(COMPLETED, 2);
+      const endMs = run.events.at(-1)!.atMs;
+      const lookMs = run.acks().events.at(-1)!.atMs + 10;
+      const times = { setAtMs: endMs - setBeforeMs, dueAtMs: lookMs + dueAfterMs };
+      return seen(run.event(left({ kind: 'delayed', name: 'watch (7)', ...times })));
+    };
+    expect(alarm(501, 1)).toBe('failed set-for-the-job');
+    expect(alarm(500, 1)).toBe('passed broker-says');
+    expect(alarm(501, 0)).toBe('passed broker-says');
   });
 
   test('a second message is left', () => {

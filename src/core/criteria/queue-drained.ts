@@ -24,7 +24,7 @@ export const queueDrained: Criterion = {
     if (row == null || !isTerminal(row.state)) return judgement('skipped', finding('no-end-to-compare'));
     const snapshot = lastSnapshotBefore(facts.snapshots);
     const hidden = last(history, 'broker:hidden');
-    if (snapshot === undefined && hidden !== undefined) {
+    if (hidden !== undefined) {
       return judgement('skipped', finding('broker-hidden', { reason: hidden.reason }));
     }
     if (snapshot === undefined || snapshot.state === 'unknown') {
@@ -55,22 +55,20 @@ const WITH_THE_END_MS = 500;
 
 function leftoversOf(history: History, { job, end }: RestartFacts): readonly Finding[] {
   const look = history.of('broker:leftovers').findLast((event) => event.job === job);
-  return (look?.leftovers ?? []).flatMap(({ kind, name, setAtMs, dueAtMs }) => {
+  if (look === undefined) return [];
+  // Of what does not tell when it was set, nobody knows that it was before the end.
+  const latestMs = (end?.atMs ?? 0) - WITH_THE_END_MS;
+  return look.leftovers.flatMap(({ kind, name, setAtMs, dueAtMs }) => {
     switch (kind) {
       case 'lock':
         return [finding('lock-stands', { name })];
       case 'repeating':
         return [finding('set-for-the-job', { what: name, due: 'again and again' })];
       case 'delayed': {
-        const stays = look !== undefined && dueAtMs !== null && dueAtMs > look.atMs;
-        const before = setAtMs !== null && end !== undefined && setAtMs < end.atMs - WITH_THE_END_MS;
-        if (!stays || !before) return [];
-        return [
-          finding('set-for-the-job', {
-            what: name,
-            due: describeDue({ kind: 'at', atMs: dueAtMs }, look.atMs),
-          }),
-        ];
+        const dueMs = dueAtMs ?? 0;
+        if (dueMs <= look.atMs || (setAtMs ?? Number.POSITIVE_INFINITY) >= latestMs) return [];
+        const due = describeDue({ kind: 'at', atMs: dueMs }, look.atMs);
+        return [finding('set-for-the-job', { what: name, due })];
       }
     }
   });

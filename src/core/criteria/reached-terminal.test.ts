@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { createHistory } from '../history.ts';
 import { judge } from '../report.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
@@ -30,6 +31,23 @@ describe('passed', () => {
       state: 'completed',
       afterMs: endedAtMs - struckAtMs,
     });
+  });
+
+  test('an end that no change shows is seen in a look', () => {
+    const recorded = handedOver().reads();
+    const read = recorded.events.at(-1)!;
+    const unseen = recorded
+      .end()
+      .events.filter(
+        (event) =>
+          event.kind !== 'row:version' || event.source === 'read' || event.values?.state !== 'completed',
+      );
+    const history = createHistory(unseen);
+    expect(judgedAs(history, 'reached-terminal')).toBe('passed reached');
+    const struckAtMs = history.of('fault:injected')[0]!.atMs;
+    expect(findingOf(history, 'reached')).toMatchObject({ afterMs: read.atMs - struckAtMs });
+    const unstruck = createHistory(unseen.filter(({ kind }) => kind !== 'fault:injected'));
+    expect(judgedAs(unstruck, 'reached-terminal')).toBe('passed reached-before-restart');
   });
 
   test('an end before the restart is called so', () => {

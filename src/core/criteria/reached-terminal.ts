@@ -23,7 +23,7 @@ export const reachedTerminal: Criterion = {
     if (now === undefined)
       return judgement('inconclusive', finding('never-observed', { job: facts.job ?? 'none' }));
     if (now !== null && isTerminal(now.state)) return judgement('passed', reached(facts, now.state));
-    if (facts.terminal?.values != null) {
+    if (facts.terminal !== undefined) {
       const left = finding('reached-and-left', {
         reached: facts.terminal.values.state,
         now: now === null ? 'gone' : now.state,
@@ -51,11 +51,11 @@ export const reachedTerminal: Criterion = {
 };
 
 function reached(facts: RestartFacts, state: Parameters<typeof isTerminal>[0]) {
-  const { end, struckAtMs } = facts;
-  if (end === undefined || struckAtMs === undefined || facts.endedBefore) {
-    return finding('reached-before-restart', { state });
-  }
-  return finding('reached', { state, afterMs: Math.max(0, end.atMs - struckAtMs) });
+  const { struckAtMs } = facts;
+  if (struckAtMs === undefined || facts.endedBefore) return finding('reached-before-restart', { state });
+  // An end that was never recorded as a change shows in a look.
+  const end = facts.end ?? facts.versions.at(-1);
+  return finding('reached', { state, afterMs: Math.max(0, (end?.atMs ?? struckAtMs) - struckAtMs) });
 }
 
 function doubtOf(facts: RestartFacts) {

@@ -21,35 +21,39 @@
  */
 import { describeBroker } from '../broker-words.ts';
 import { finding, type Finding } from '../findings.ts';
-import { isHeldInBroker, rowBefore, type History } from '../history.ts';
+import { isBefore, isHeldInBroker, rowBefore, type History } from '../history.ts';
 import { endedByOldWorker, isDrain, writesAfterGone, type RestartFacts } from '../restart.ts';
 import { isSeenItself } from '../take-over.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
 type Begun = NonNullable<RestartFacts['begun']>;
+type Gone = NonNullable<RestartFacts['gone']>;
 
 export const restartObserved: Criterion = {
   id: 'restart-observed',
   title: 'restart hit it in flight',
   judge(history, facts) {
-    const { begun, terminal } = facts;
+    const { begun, gone, terminal } = facts;
     if (facts.disarmed !== undefined) {
       return judgement('inconclusive', finding('fault-disarmed', { fault: facts.disarmed.fault }));
     }
-    if (facts.endedBefore && terminal?.values != null) {
-      return judgement('inconclusive', finding('ended-before-strike', { state: terminal.values.state }));
+    if (facts.endedBefore) {
+      const state = terminal?.values.state ?? 'unknown';
+      return judgement('inconclusive', finding('ended-before-strike', { state }));
     }
     if (begun === undefined) return judgement('inconclusive', finding('no-restart'));
     const doubt =
       doubtOfFlight(facts) ??
       doubtOfFault(history, facts, begun) ??
       doubtOfHolder(history, facts, begun) ??
-      facts.holdDoubt ??
-      doubtOfGoing(facts) ??
-      doubtOfEnd(facts, begun) ??
-      doubtOfSuccessor(facts);
+      facts.holdDoubt;
     if (doubt !== undefined) return judgement('inconclusive', doubt);
-    return judgement('passed', ...proofs(facts, begun));
+    if (gone === undefined) return judgement('inconclusive', notGone(facts));
+    const laterDoubt = doubtOfGoing(facts, gone) ?? doubtOfEnd(facts, begun, gone);
+    if (laterDoubt !== undefined) return judgement('inconclusive', laterDoubt);
+    const newcomer = newcomerOf(facts);
+    if (newcomer === undefined) return judgement('inconclusive', finding('no-new-worker'));
+    return judgement('passed', ...proofs(facts, begun, gone, newcomer));
   },
 };
 
@@ -66,7 +70,7 @@ function doubtOfFault(history: History, facts: RestartFacts, begun: Begun): Find
   const { struck: incarnation } = facts;
   const exited = history
     .of('worker:exited')
-    .find((event) => event.incarnation === incarnation && !event.expected && event.seq < begun.seq);
+    .find((event) => event.incarnation === incarnation && !event.expected && isBefore(event, begun));
   const fault = facts.faults[0];
   if (exited === undefined && (fault === undefined || fault.signal === null || fault.pids.length > 0)) {
     return undefined;
@@ -78,13 +82,14 @@ function doubtOfFault(history: History, facts: RestartFacts, begun: Begun): Find
 
 function doubtOfHolder(history: History, facts: RestartFacts, begun: Begun): Finding | undefined {
   const lastWrite = facts.changes.findLast(
-    (version) => version.seq < begun.seq && version.values?.state === 'processing',
+    (version) => isBefore(version, begun) && version.values?.state === 'processing',
   );
   const attribution = lastWrite === undefined ? null : facts.attribute(lastWrite);
   if (attribution?.incarnation === facts.struck) return undefined;
-  if (attribution !== null && lastWrite?.writer !== undefined) {
+  if (attribution !== null) {
+    const { applicationName, backendPid } = lastWrite?.writer ?? {};
     return finding('holder-not-struck', {
-      writer: `${lastWrite.writer.applicationName || 'unnamed'} (backend ${lastWrite.writer.backendPid})`,
+      writer: `${applicationName || 'unnamed'} (backend ${backendPid ?? 'unknown'})`,
       incarnation: facts.struck,
     });
   }
@@ -94,83 +99,84 @@ function doubtOfHolder(history: History, facts: RestartFacts, begun: Begun): Fin
   return known ? undefined : finding('holder-unknown');
 }
 
-function doubtOfGoing(facts: RestartFacts): Finding | undefined {
-  const { gone, struck: incarnation, stillThere: there } = facts;
-  if (gone === undefined) {
-    if (there === undefined) return finding('worker-not-seen-gone', { incarnation });
-    return finding('worker-still-there', {
-      incarnation: there.incarnation,
-      pids: there.pids.join(', '),
-      connections: there.connections.join(', '),
-    });
-  }
+function notGone({ struck, stillThere: there }: RestartFacts): Finding {
+  if (there === undefined) return finding('worker-not-seen-gone', { incarnation: struck });
+  return finding('worker-still-there', {
+    incarnation: there.incarnation,
+    pids: there.pids.join(', '),
+    connections: there.connections.join(', '),
+  });
+}
+
+function doubtOfGoing(facts: RestartFacts, gone: Gone): Finding | undefined {
+  const { struck: incarnation } = facts;
   // A worker that only lost its connection to the broker is "replaced" there by itself; its database connection tells.
   if (gone.proof === 'connections' && !gone.connectionsGone && !facts.connectionsUnseen) {
     return finding('connection-lives-on', { incarnation });
   }
   const late = writesAfterGone(facts)[0];
   if (late !== undefined) return finding('write-after-gone', { incarnation, atMs: late.atMs });
-  const writes = workOfNobody(facts, gone.seq);
+  const writes = workOfNobody(facts, gone);
   return writes === 0 ? undefined : finding('written-undelivered', { writes });
 }
 
 /** Files done, by whom is not seen, while the broker had not handed the job out again: nobody new had it. */
-function workOfNobody(facts: RestartFacts, goneSeq: number): number {
+function workOfNobody(facts: RestartFacts, gone: Gone): number {
   return facts.changes.filter((version) => {
-    if (version.seq < goneSeq || version.values?.state !== 'processing') return false;
+    if (isBefore(version, gone) || version.values?.state !== 'processing') return false;
     const done = (version.values.progress ?? 0) > (rowBefore(facts.changes, version.seq)?.progress ?? 0);
-    const attribution = facts.attribute(version);
-    const seen = attribution !== null && isSeenItself(attribution);
-    return done && !seen && facts.isUndelivered(version);
+    return done && !isSeenItself(facts.attribute(version)) && facts.isUndelivered(version);
   }).length;
 }
 
-function doubtOfEnd(facts: RestartFacts, begun: Begun): Finding | undefined {
-  const { terminal, gone } = facts;
-  if (terminal?.values != null && gone !== undefined && terminal.seq < gone.seq) {
+function doubtOfEnd(facts: RestartFacts, begun: Begun, gone: Gone): Finding | undefined {
+  const { terminal, struck: incarnation } = facts;
+  if (terminal !== undefined) {
     const { state } = terminal.values;
-    if (facts.attribute(terminal) === null) return finding('ended-while-stopping', { state });
+    if (isBefore(terminal, gone) && facts.attribute(terminal) === null) {
+      return finding('ended-while-stopping', { state });
+    }
+    if (!facts.polite && endedByOldWorker(facts))
+      return finding('ended-by-old-worker', { state, incarnation });
   }
-  if (facts.polite) return undefined;
-  if (endedByOldWorker(facts) && terminal?.values != null) {
-    return finding('ended-by-old-worker', { state: terminal.values.state, incarnation: facts.struck });
-  }
-  return isHandedBack(facts, begun)
-    ? finding('handed-back-politely', { incarnation: facts.struck })
-    : undefined;
+  if (facts.polite || !isHandedBack(facts, begun, gone)) return undefined;
+  return finding('handed-back-politely', { incarnation });
 }
 
 /** By the row, or by the broker: a lock that has not run out is not given back by the dead. */
-function isHandedBack(facts: RestartFacts, begun: Begun): boolean {
-  const { gone, brokerBefore, brokerAfterGone } = facts;
+function isHandedBack(facts: RestartFacts, begun: Begun, gone: Gone): boolean {
+  const { brokerBefore, brokerAfterGone } = facts;
   const inRow = facts.changes.some((version) => {
-    if (version.seq < begun.seq || version.values?.state !== 'pending') return false;
+    if (isBefore(version, begun) || version.values?.state !== 'pending') return false;
     if (facts.before?.state === 'pending') return false;
     const attribution = facts.attribute(version);
-    return attribution === null
-      ? gone !== undefined && version.seq < gone.seq
-      : attribution.incarnation === facts.struck;
+    return attribution === null ? isBefore(version, gone) : attribution.incarnation === facts.struck;
   });
   // Nor does a message come back by itself where living workers alone put messages back, and none was there.
   const inBroker =
     isHeldInBroker(brokerBefore) &&
     brokerAfterGone?.state === 'waiting' &&
-    brokerBefore?.lockUntilMs != null &&
-    (brokerBefore.lockUntilMs > brokerAfterGone.atMs || brokerAfterGone.facts?.['workersConnected'] === 0);
+    ((brokerBefore?.lockUntilMs ?? 0) > brokerAfterGone.atMs ||
+      brokerAfterGone.facts?.['workersConnected'] === 0);
   return inRow || inBroker;
 }
 
-function doubtOfSuccessor(facts: RestartFacts): Finding | undefined {
-  // A new connection alone names nobody: where no new worker was seen, it may be anybody's.
-  const by = facts.takeOver?.attribution.by;
-  const named = by === 'application-name' || by === 'process';
-  return facts.successor !== undefined || named || facts.successorDied !== undefined
-    ? undefined
-    : finding('no-new-worker');
+interface Newcomer {
+  readonly incarnation: number;
+  readonly atMs: number;
 }
 
-function proofs(facts: RestartFacts, begun: Begun): readonly Finding[] {
-  const { gone, terminal, successorDied } = facts;
+/** A new connection alone names nobody: where no new worker was seen, it may be anybody's. */
+function newcomerOf({ successor, takeOver, successorDied }: RestartFacts): Newcomer | undefined {
+  const seen =
+    takeOver !== undefined && isSeenItself(takeOver.attribution)
+      ? { incarnation: takeOver.attribution.incarnation, atMs: takeOver.version.atMs }
+      : undefined;
+  return successor ?? seen ?? successorDied;
+}
+
+function proofs(facts: RestartFacts, begun: Begun, gone: Gone, newcomer: Newcomer): readonly Finding[] {
+  const { terminal, successorDied } = facts;
   const sinceMs = facts.struckAtMs ?? begun.atMs;
   const state = facts.before?.state ?? 'unknown';
   const progress = facts.before?.progress ?? null;
@@ -183,33 +189,24 @@ function proofs(facts: RestartFacts, begun: Begun): readonly Finding[] {
   if (state !== 'processing' && isHeldInBroker(facts.brokerBefore)) {
     evidence.push(finding('in-flight-by-broker', { owner: facts.brokerBefore?.owner ?? 'a worker' }));
   }
-  if (gone !== undefined) {
-    const { incarnation, proof, connectionsGone } = gone;
-    evidence.push(
-      finding('worker-gone', { incarnation, proof, connectionsGone, afterMs: gone.atMs - sinceMs }),
-    );
+  const { proof, connectionsGone } = gone;
+  const afterMs = gone.atMs - sinceMs;
+  evidence.push(finding('worker-gone', { incarnation: gone.incarnation, proof, connectionsGone, afterMs }));
+  if (isDrain(facts)) {
+    const endedAs = terminal?.values.state ?? 'unknown';
+    evidence.push(finding('drained', { incarnation: facts.struck, state: endedAs }));
   }
-  if (isDrain(facts) && terminal?.values != null) {
-    evidence.push(finding('drained', { incarnation: facts.struck, state: terminal.values.state }));
-  }
-  if (successorDied !== undefined) {
-    const how = successorDied.signal ?? `exit code ${successorDied.exitCode}`;
-    const { incarnation, atMs } = successorDied;
-    evidence.push(finding('new-worker-died', { incarnation, how, afterMs: Math.max(0, atMs - sinceMs) }));
-  } else {
-    evidence.push(...newWorker(facts, sinceMs));
-  }
+  evidence.push(
+    successorDied === undefined
+      ? finding('new-worker', {
+          incarnation: newcomer.incarnation,
+          afterMs: Math.max(0, newcomer.atMs - sinceMs),
+        })
+      : finding('new-worker-died', {
+          incarnation: successorDied.incarnation,
+          how: successorDied.signal ?? `exit code ${successorDied.exitCode}`,
+          afterMs: Math.max(0, successorDied.atMs - sinceMs),
+        }),
+  );
   return evidence;
-}
-
-function newWorker(facts: RestartFacts, sinceMs: number): readonly Finding[] {
-  const { successor, takeOver } = facts;
-  const there =
-    successor ??
-    (takeOver === undefined
-      ? undefined
-      : { incarnation: takeOver.attribution.incarnation, atMs: takeOver.version.atMs });
-  if (there === undefined) return [];
-  const afterMs = Math.max(0, there.atMs - sinceMs);
-  return [finding('new-worker', { incarnation: there.incarnation, afterMs })];
 }

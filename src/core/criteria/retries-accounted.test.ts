@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Event } from '../event.ts';
 import { createHistory } from '../history.ts';
-import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
@@ -80,6 +80,14 @@ test('skipped where the table counts none', () => {
       return { ...event, values: { ...event.values, retryCount: null } };
     });
   expect(judgedAs(createHistory(events), 'retries-accounted')).toBe('skipped no-retry-column');
+});
+
+test('what is counted only later is counted from there', () => {
+  const run = aRun().job().row({ retryCount: null }, 1).submitted().picksUp(1, { retryCount: 1 });
+  const { events } = run.strike().gone().starts(2).picksUp(2, { retryCount: 0 }).completed().end();
+  const created = events.findIndex(({ kind }) => kind === 'row:version');
+  const uncounted = createHistory(events.filter((_event, index) => index !== created));
+  expect(judgedAs(uncounted, 'retries-accounted')).toBe('failed retries-went-down');
 });
 
 describe('limits and restarts', () => {

@@ -9,7 +9,15 @@
  * What it cannot see: under polling, a count that went down and up between two looks. So it passes with the trigger alone.
  */
 import { finding } from '../findings.ts';
-import { first, jobInRole, rowBefore, versionsOf, type History, type RowVersion } from '../history.ts';
+import {
+  first,
+  isBefore,
+  jobInRole,
+  rowBefore,
+  versionsOf,
+  type History,
+  type RowVersion,
+} from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, passedIfAllWasSeen, type Criterion } from './criterion.ts';
 
@@ -48,7 +56,7 @@ export const retriesAccounted: Criterion = {
 function spentByRestarts(facts: RestartFacts, counted: readonly RowVersion[], restarts: number): number {
   const { begun, takeOver } = facts;
   if (begun === undefined) return 0;
-  const before = counted.findLast((version) => version.seq < begun.seq)?.values?.retryCount;
+  const before = counted.findLast((version) => isBefore(version, begun))?.values?.retryCount;
   // Of several restarts only the first take-over is known: then all that was added counts.
   const until = takeOver === undefined || restarts > 1 ? Number.POSITIVE_INFINITY : takeOver.version.seq;
   const after = counted.findLast((version) => version.seq <= until)?.values?.retryCount;
@@ -61,5 +69,5 @@ function tookTheLast(history: History, facts: RestartFacts): boolean {
   if (end?.state !== 'failed' || end.maxRetries == null || (end.retryCount ?? 0) < end.maxRetries)
     return false;
   const control = jobInRole(history, 'control');
-  return control === undefined || rowBefore(versionsOf(history, control))?.state !== 'failed';
+  return rowBefore(versionsOf(history, control))?.state !== 'failed';
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { createHistory } from '../history.ts';
+import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
@@ -39,6 +40,13 @@ describe('failed', () => {
     });
   });
 
+  test('also where the one that waited failed too, if the control could complete since', () => {
+    const run = aRun().job('witness-ended').picksUp(1).completed().job().submitted();
+    run.job('witness-waiting').of('subject').picksUp(1).progress(20).strike().gone().starts(2).ready(2);
+    run.picksUp(2).failed('locked').of('witness-waiting').picksUp(2).failed('locked');
+    expect(seen(control(run).completed())).toBe('failed ended-otherwise');
+  });
+
   test('cancelled by a worker', () => {
     expect(seen(control(restarted().picksUp(2).cancelled()).completed())).toBe('failed ended-otherwise');
   });
@@ -49,8 +57,18 @@ describe('inconclusive', () => {
     expect(seen(failing())).toBe('inconclusive expected-end-unknown');
   });
 
-  test('with a control that did not end', () => {
+  test('with a control that did not end, or is gone', () => {
     expect(seen(control(failing()))).toBe('inconclusive expected-end-unknown');
+    expect(seen(control(failing()).failed().deletes('psql'))).toBe('inconclusive expected-end-unknown');
+  });
+
+  test('cancelled by nobody that was seen', () => {
+    const { events } = control(restarted().picksUp(2).cancelled().reads()).completed().end();
+    const unseen = events.filter(
+      (event) =>
+        event.kind !== 'row:version' || event.source === 'read' || event.values?.state !== 'cancelled',
+    );
+    expect(judgedAs(createHistory(unseen), 'same-outcome')).toBe('inconclusive cancelled-by-others');
   });
 
   test('cancelled by somebody who is no worker', () => {
@@ -67,8 +85,10 @@ describe('inconclusive', () => {
   });
 });
 
-test('skipped where it did not end', () => {
+test('skipped where it did not end, is gone, or was never seen', () => {
   expect(seen(restarted().timesOut())).toBe('skipped no-end-to-compare');
+  expect(seen(restarted().deletes('psql'))).toBe('skipped no-end-to-compare');
+  expect(seen(aRun())).toBe('skipped no-end-to-compare');
 });
 
 test('failed by nobody knows whom is no cancellation', () => {

@@ -19,7 +19,7 @@ export const sameOutcome: Criterion = {
   title: 'ended as without a restart',
   judge(history, facts) {
     const now = rowBefore(facts.versions);
-    if (now === undefined || now === null || !isTerminal(now.state)) {
+    if (now == null || !isTerminal(now.state)) {
       return judgement('skipped', finding('no-end-to-compare'));
     }
     const { state } = now;
@@ -27,13 +27,12 @@ export const sameOutcome: Criterion = {
       (first(history, 'run:started')?.fileMode ?? 'valid') === 'valid' ? 'completed' : 'failed';
     if (state === expected) return judgement('passed', finding('ended-as-expected', { state }));
     if (facts.holdDoubt !== undefined) return judgement('inconclusive', facts.holdDoubt);
-    if (state === 'cancelled' && (facts.end === undefined || facts.attribute(facts.end) === null)) {
+    if (state === 'cancelled' && (facts.end && facts.attribute(facts.end)) == null) {
       return judgement('inconclusive', finding('cancelled-by-others'));
     }
     const error = firstLine(now.error);
-    const control = jobInRole(history, 'control');
-    const controlRow = control === undefined ? undefined : rowBefore(versionsOf(history, control));
-    if (controlRow === undefined || controlRow === null || !isTerminal(controlRow.state)) {
+    const controlRow = rowBefore(versionsOf(history, jobInRole(history, 'control')));
+    if (controlRow == null || !isTerminal(controlRow.state)) {
       return judgement('inconclusive', finding('expected-end-unknown', { state, error }));
     }
     // Where the worker completes nothing any more since the restart, the control suffers from it too.

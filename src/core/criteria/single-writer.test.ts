@@ -37,6 +37,10 @@ describe('passed', () => {
     expect(seen(run.completed())).toBe('passed writers-in-order');
   });
 
+  test('a row that somebody deletes when all is over is no write of a worker', () => {
+    expect(seen(handedOver().deletes('retention'))).toBe('passed writers-in-order');
+  });
+
   test('a write of the dead that the hold had kept back', () => {
     const run = inFlight({ restartBy: 'operator', named: false }).strike().gone().starts(2).picksUp(2);
     run.progress(40, 1);
@@ -51,6 +55,19 @@ describe('failed', () => {
     const history = restarted().picksUp(2).progress(40, 1).completed(2).end();
     expect(judgedAs(history, 'single-writer')).toBe('failed older-wrote-after-newer');
     expect(findingOf(history, 'older-wrote-after-newer')).toMatchObject({ older: 1, newer: 2 });
+  });
+
+  test('the old worker hands the job back, with its claim emptied, when the new one has it', () => {
+    const run = restarted().picksUp(2).row({ status: 'pending', taskId: null }, 1);
+    expect(seen(run.picksUp(2).completed())).toBe('failed older-wrote-after-newer');
+  });
+
+  test.each([
+    ['its processes were not seen to end', 'connections', true],
+    ['the server may be busy with its statement', 'processes', false],
+  ] as const)('… known by the age of its connection, while %s', (_name, proof, connectionsGone) => {
+    const run = inFlight({ named: false }).strike().gone(proof, connectionsGone).wait(50).starts(2).ready(2);
+    expect(seen(run.picksUp(2).progress(40, 1).completed(2))).toBe('failed older-wrote-after-newer');
   });
 
   test('a claim comes back while another holds the job, within one process too', () => {
@@ -83,7 +100,7 @@ describe('what is told', () => {
   test('how many claims there were, and how many writes nobody can be named for', () => {
     expect(findingOf(handedOver().end(), 'writers-in-order')).toMatchObject({ claims: 2 });
     const run = restarted().picksUp('somebody').progress(40, 'somebody');
-    expect(findingOf(run.end(), 'unattributed-writes')).toMatchObject({ writes: 2 });
+    expect(findingOf(run.end(), 'unattributed-writes', 'single-writer')).toMatchObject({ writes: 2 });
   });
 
   test('a worker that was seen to go by its connections alone may still write', () => {

@@ -14,7 +14,7 @@
  */
 import type { RowValues } from '../event.ts';
 import { finding } from '../findings.ts';
-import { rowBefore, type RowVersion } from '../history.ts';
+import { isBefore, rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, passedIfAllWasSeen, type Criterion } from './criterion.ts';
 
@@ -48,7 +48,7 @@ export const singleWriter: Criterion = {
         );
       }
       // Whoever claims anew is the newest from then on, also an older worker.
-      newest = fresh ? attribution.incarnation : Math.max(newest, attribution.incarnation);
+      newest = attribution.incarnation;
     }
     if (unattributed === 0) {
       const inOrder = finding('writers-in-order', { claims: claims.size });
@@ -68,7 +68,7 @@ export const singleWriter: Criterion = {
  */
 function isByTheDead(facts: RestartFacts, version: RowVersion): boolean {
   const { gone } = facts;
-  if (gone === undefined || version.seq < gone.seq) return false;
+  if (gone === undefined || isBefore(version, gone)) return false;
   const attribution = facts.attribute(version);
   if (attribution?.by !== 'connection' || attribution.incarnation !== facts.struck) return false;
   return gone.proof === 'processes' && gone.connectionsGone;
@@ -90,7 +90,7 @@ function claimsOf(facts: RestartFacts): (values: RowValues | null | undefined) =
 
 function claimThatReturned(facts: RestartFacts) {
   const claimOf = claimsOf(facts);
-  const replaced = new Set<string>();
+  const replaced = new Set<string | null>();
   let current: string | null = null;
   for (const version of writesOfWorkers(facts)) {
     const claim = claimOf(version.values);
@@ -100,7 +100,7 @@ function claimThatReturned(facts: RestartFacts) {
     const wasHeld = previous?.state === 'processing' && claimOf(previous) === current;
     if (replaced.has(claim) && wasHeld)
       return finding('older-claim-returned', { claim, after: current ?? '' });
-    if (current !== null) replaced.add(current);
+    replaced.add(current);
     current = claim;
   }
   return undefined;

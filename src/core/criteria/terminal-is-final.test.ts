@@ -104,6 +104,21 @@ describe('what is filled in after the end', () => {
     expect(seen(run('2026-01-31T12:00:01.124+00:00'))).toBe('passed unchanged-after-end');
     expect(seen(run('2026-01-31T12:00:01.126+00:00'))).toBe('failed changed-after-end');
     expect(seen(run('2026-01-31T12:00:01.123999'))).toBe('failed changed-after-end');
+    const started = (startedAt: string): RunBuilder => ended().row({ startedAt }, 2);
+    const saved = started(exact).completed(2).row({ startedAt: '2026-01-31T12:00:01.124+00:00' }, 2);
+    expect(seen(saved)).toBe('passed unchanged-after-end');
+  });
+
+  test('late progress is a change, also of a job that never got a completion time', () => {
+    const run = ended().row({ status: 'completed', progress: 100 }, 2).row({ progress: 60 }, 2);
+    expect(seen(run)).toBe('failed changed-after-end');
+  });
+
+  test('of an end that is left again all that was emptied is named', () => {
+    const left = ended().completed().row({ status: 'pending', taskId: null, completedAt: null }, 2);
+    expect(findingOf(left.end(), 'changed-after-end')).toMatchObject({
+      columns: 'status, taskId, completedAt',
+    });
   });
 
   test('another completion time, another claim, or a start that had not been there are', () => {

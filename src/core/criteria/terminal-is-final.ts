@@ -12,7 +12,7 @@
 import type { RowValues } from '../event.ts';
 import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
-import { last } from '../history.ts';
+import { isBefore, last } from '../history.ts';
 import { isSameTime } from '../timestamps.ts';
 import { judgement, passedIfAllWasSeen, type Criterion } from './criterion.ts';
 
@@ -23,10 +23,10 @@ export const terminalIsFinal: Criterion = {
   title: 'its end was final',
   judge(history, facts) {
     const { terminal } = facts;
-    if (terminal?.values == null) return judgement('skipped', finding('no-end-to-compare'));
+    if (terminal === undefined) return judgement('skipped', finding('no-end-to-compare'));
     let before: RowValues = terminal.values;
     for (const version of facts.changes) {
-      if (version.seq <= terminal.seq || facts.artefacts.has(version.seq)) continue;
+      if (!isBefore(terminal, version) || facts.artefacts.has(version.seq)) continue;
       if (version.values === null) break;
       const changed = changedRoles(before, version.values);
       if (changed.length > 0) {
@@ -54,8 +54,7 @@ export const terminalIsFinal: Criterion = {
 /** The judged columns that differ; a completion time that is filled in and a claim that is given up are no changes. */
 export function changedRoles(before: RowValues, now: RowValues): readonly string[] {
   return JUDGED.filter((role) => {
-    const timed = role === 'startedAt' || role === 'completedAt';
-    if (timed ? isSameTime(before[role], now[role]) : before[role] === now[role]) return false;
+    if (isSameTime(String(before[role]), String(now[role]))) return false;
     if (!isTerminal(now.state)) return true;
     const filledIn = role === 'completedAt' && before.completedAt == null;
     const givenUp = role === 'taskId' && now.taskId == null;

@@ -16,6 +16,24 @@ describe('passed', () => {
     expect(seen(restarted().timesOut())).toBe('passed started-at-kept completed-at-not-due');
   });
 
+  test.each([
+    [2_000, 40, /^passed started-at-kept completed-at-set$/],
+    [2_001, 40, /^passed .* clocks-differ$/],
+    [2_040, 40, /^passed .* clocks-differ$/],
+    [2_041, 40, /^failed timestamps-out-of-order$/],
+    [2_100, -100, /^passed .* clocks-differ$/],
+    [2_101, -100, /^failed timestamps-out-of-order$/],
+  ])(
+    'started %i ms before it was made, where the clocks are %i ms apart: %s',
+    (earlyMs, offsetMs, judged) => {
+      const createdAt = '2026-01-31T12:00:01.000+00:00';
+      const startedAt = new Date(Date.parse(createdAt) - earlyMs).toISOString();
+      const { events } = aRun().job().submitted().picksUp(1, { createdAt, startedAt }).completed().end();
+      const apart = events.map((event) => (event.kind === 'clock:measured' ? { ...event, offsetMs } : event));
+      expect(judgedAs(createHistory(apart), 'timestamps-preserved')).toMatch(judged);
+    },
+  );
+
   test('clocks that are a second apart', () => {
     const run = aRun().job().submitted().picksUp(1, { startedAt: '2026-01-31T11:59:59.000+00:00' });
     expect(seen(run.completed())).toMatch(/^passed/);
@@ -193,5 +211,7 @@ describe('a start that was never noted', () => {
     const atOnce = aRun().job().submitted().delivered(1).strike().gone().starts(2).delivered(2);
     expect(seen(atOnce.completed(2))).toContain('started-at-missing');
     expect(seen(restarted().picksUp(2, { startedAt: null }))).not.toContain('started-at-missing');
+    const unended = aRun().job().submitted().picksUp(1, { startedAt: null }).strike().gone().timesOut();
+    expect(seen(unended)).toBe('inconclusive completed-at-not-due');
   });
 });

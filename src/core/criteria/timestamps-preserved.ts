@@ -11,7 +11,7 @@
  */
 import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first, rowBefore, type RowVersion } from '../history.ts';
+import { first, hasEnded, rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { isSameTime, parseTimestamp } from '../timestamps.ts';
 import { clockShifts, isCreatedAtGuessed } from './clock-shift.ts';
@@ -24,7 +24,7 @@ export const timestampsPreserved: Criterion = {
   id: 'timestamps-preserved',
   title: 'timestamps preserved',
   judge(history, facts) {
-    const now = rowBefore(facts.versions) ?? lastRow(facts.versions);
+    const now = rowBefore(facts.versions) ?? lastVersion(facts.versions)?.values ?? undefined;
     if (now === undefined)
       return judgement('inconclusive', finding('never-observed', { job: facts.job ?? 'none' }));
     if (now.startedAt === undefined && now.completedAt === undefined) {
@@ -44,8 +44,9 @@ export const timestampsPreserved: Criterion = {
   },
 };
 
-function lastRow(versions: readonly RowVersion[]): RowValues | undefined {
-  return versions.findLast((version) => version.values !== null)?.values ?? undefined;
+/** The last version in which the row was there. */
+function lastVersion(versions: readonly RowVersion[]): RowVersion | undefined {
+  return versions.findLast((version) => version.values !== null);
 }
 
 function judgeStartedAt(facts: RestartFacts, problems: Finding[], good: Finding[]): void {
@@ -69,20 +70,15 @@ function judgeStartedAt(facts: RestartFacts, problems: Finding[], good: Finding[
       kept += 1;
     }
   }
-  if (known !== null && problems.length === 0) {
+  if (known !== null) {
     good.push(finding('started-at-kept', { startedAt: known, versions: kept }));
-  } else if (known === null && wasWorkedOn(facts.changes) && hasEnded(facts.versions)) {
+  } else if (wasWorkedOn(facts.changes) && hasEnded(lastVersion(facts.versions))) {
     problems.push(finding('started-at-missing'));
   }
 }
 
 function wasWorkedOn(changes: readonly RowVersion[]): boolean {
   return changes.some(({ values }) => values?.state === 'processing' || values?.state === 'completed');
-}
-
-function hasEnded(versions: readonly RowVersion[]): boolean {
-  const now = lastRow(versions);
-  return now !== undefined && isTerminal(now.state);
 }
 
 function judgeCompletedAt(now: RowValues, problems: Finding[], good: Finding[]): void {

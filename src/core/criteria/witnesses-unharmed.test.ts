@@ -1,39 +1,49 @@
 import { judge } from '../report.ts';
 import { describe, expect, test } from 'vitest';
-import type { BrokerState } from '../event.ts';
-import { createHistory } from '../history.ts';
 import { aRun, handedOver, type RunBuilder } from '../../testing/history-builder.ts';
 import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
+import { recovered, struck, waits } from '../../testing/witnessed-runs.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'witnesses-unharmed');
 }
 
-/** One witness has ended, the other waits behind the subject, and the subject is struck. */
-function struck(): RunBuilder {
-  return aRun()
-    .job('witness-ended')
-    .picksUp(1)
-    .completed()
-    .job('subject')
-    .submitted()
-    .job('witness-waiting')
-    .of('subject')
-    .picksUp(1)
-    .progress(20)
-    .strike()
-    .gone()
-    .starts(2)
-    .ready(2);
-}
-
-/** … and handed over, with the subject at its end. */
-const recovered = (): RunBuilder => struck().picksUp(2).completed();
-const waits = (run: RunBuilder): RunBuilder => run.of('witness-waiting').picksUp(2).completed();
-
 describe('passed', () => {
   test('the ended one was left alone, the waiting one ran once', () => {
     expect(seen(waits(recovered()))).toBe('passed witnesses-well');
+  });
+
+  test('how many waited is told', () => {
+    const passed = (run: RunBuilder) => findingOf(run.end(), 'witnesses-well');
+    expect(passed(waits(recovered()))).toMatchObject({ waited: 1 });
+    const alone = aRun().job('witness-ended').picksUp(1).completed().job().submitted().picksUp(1).strike();
+    expect(passed(alone.gone().starts(2).picksUp(2).completed())).toMatchObject({ waited: 0 });
+  });
+
+  test('what its own worker still wrote before the strike, or before its end, is no harm to the ended one', () => {
+    const before = aRun().job('witness-ended').picksUp(1).row({ status: 'completed' }, 1);
+    before.row({ progress: 90 }, 1).row({ progress: 100 }, 1).job('subject').submitted();
+    before.picksUp(1).progress(20).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(seen(before)).toBe('passed witnesses-well');
+    const late = aRun().job('witness-ended').picksUp(1).job('subject').submitted().picksUp(1).strike();
+    late.of('witness-ended').progress(50, 1).completed(1).of('subject').gone().starts(2).ready(2);
+    expect(seen(late.picksUp(2).completed())).toBe('passed witnesses-well');
+  });
+
+  test('a first witness that was never seen to end was not there to be harmed', () => {
+    const run = aRun().job('witness-ended').picksUp(1).job('subject').submitted().picksUp(1).progress(20);
+    expect(seen(run.strike().gone().starts(2).ready(2).picksUp(2).completed())).toBe('passed witnesses-well');
+  });
+
+  test('the waiting one failed as the subject did, and so had the first before the strike', () => {
+    const run = (): RunBuilder => {
+      const before = aRun().job('witness-ended').picksUp(1).failed('no such file').job().submitted();
+      before.job('witness-waiting').of('subject').picksUp(1).progress(20).strike().gone().starts(2);
+      return before.ready(2).picksUp(2).failed('no such file').of('witness-waiting').picksUp(2);
+    };
+    expect(seen(run().failed('no such file'))).toBe('passed witnesses-well');
+    const controlled = run().failed('no such file').job('control').submitted().picksUp(2).failed();
+    expect(judgedAs(controlled.end(), 'same-outcome')).toBe('passed ended-as-control');
   });
 
   test('a change of a column that is not known is no harm', () => {
@@ -76,6 +86,14 @@ describe('failed', () => {
     expect(seen(run)).toBe('failed waiting-witness-failed');
   });
 
+  test('… also where it is the only witness, if the subject completed', () => {
+    const run = aRun().job('subject').submitted().job('witness-waiting').of('subject').picksUp(1);
+    run.progress(20).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(seen(run.of('witness-waiting').picksUp(2).failed('interrupted'))).toBe(
+      'failed waiting-witness-failed',
+    );
+  });
+
   test('the subject failed too, and one like it had completed before the strike', () => {
     const refused = (): RunBuilder =>
       struck().picksUp(2).failed('locked').of('witness-waiting').picksUp(2).failed('locked');
@@ -110,6 +128,10 @@ describe('failed', () => {
       now: 'processing',
     });
     expect(judge(history).diagnoses.map(({ id }) => id)).toContain('reran-finished-job');
+    const changed = waits(recovered()).of('witness-waiting').row({ status: 'failed' }, 2);
+    expect(
+      findingOf(changed.row({ status: 'processing' }, 2).end(), 'waiting-witness-reopened'),
+    ).toMatchObject({ before: 'completed' });
   });
 
   test('the waiting one is gone', () => {
@@ -140,6 +162,11 @@ describe('inconclusive', () => {
     expect(seen(run)).toBe('inconclusive waiting-witness-stuck not-due-yet');
   });
 
+  test('the waiting one has a status that is not configured: it may be an end', () => {
+    const run = recovered().of('witness-waiting').picksUp(2).row({ status: 'done' }, 2);
+    expect(seen(run)).toBe('inconclusive status-not-mapped');
+  });
+
   test('the record breaks off', () => {
     expect(judgedAs(recovered().history(), 'witnesses-unharmed')).toBe(
       'inconclusive waiting-witness-not-awaited',
@@ -161,119 +188,4 @@ describe('inconclusive', () => {
 
 test('skipped without witnesses', () => {
   expect(seen(handedOver())).toBe('skipped no-witnesses');
-});
-
-describe('one witness alone', () => {
-  const without = (run: RunBuilder, role: string): string => {
-    const { events } = run.end();
-    const job = role === 'witness-ended' ? 'job-ended' : 'job-waiting';
-    return judgedAs(
-      createHistory(events.filter((event) => !('job' in event) || event.job !== job)),
-      'witnesses-unharmed',
-    );
-  };
-
-  test('is judged by itself', () => {
-    expect(without(waits(recovered()), 'witness-ended')).toBe('passed witnesses-well');
-    expect(without(recovered(), 'witness-waiting')).toBe('passed witnesses-well');
-    expect(without(recovered(), 'witness-ended')).toMatch(/waiting-witness-stuck/);
-  });
-
-  test('that was made and never seen is stuck as far as one knows', () => {
-    const { events } = recovered().end();
-    const unseen = createHistory(
-      events.filter((event) => event.kind !== 'row:version' || event.role !== 'witness-waiting'),
-    );
-    expect(findingOf(unseen, 'waiting-witness-stuck')).toMatchObject({ status: 'unknown' });
-  });
-});
-
-describe('what is counted of a witness', () => {
-  const counted = (run: RunBuilder, role: 'witness-ended' | 'witness-waiting', count: number): RunBuilder =>
-    run.event({
-      kind: 'effects:counted',
-      job: role === 'witness-ended' ? 'job-ended' : 'job-waiting',
-      role,
-      source: 'query',
-      effects: count === 0 ? [] : [{ item: `/tmp/${role}/file-1.pdf`, count }],
-    });
-
-  test('an effect that is there twice', () => {
-    expect(seen(counted(waits(recovered()), 'witness-ended', 2))).toBe('failed effect-repeated');
-    expect(seen(counted(waits(recovered()), 'witness-waiting', 2))).toBe('failed effect-repeated');
-    const history = counted(waits(recovered()), 'witness-ended', 2).end();
-    expect(findingOf(history, 'effect-repeated')).toMatchObject({
-      item: '/tmp/witness-ended/file-1.pdf',
-      count: 2,
-    });
-  });
-
-  test('one that is missing from a completed one, not from a failed one', () => {
-    expect(seen(counted(waits(recovered()), 'witness-waiting', 0))).toBe('failed effect-missing');
-    const failed = struck().picksUp(2).failed().of('witness-waiting').picksUp(2).failed();
-    expect(seen(counted(failed, 'witness-waiting', 0))).toBe('failed waiting-witness-failed');
-  });
-});
-
-describe('a waiting one that is stuck', () => {
-  test('fails where the subject has ended, whatever the broker still keeps', () => {
-    const run = recovered().broker({ state: 'delayed', due: { kind: 'at', atMs: 9_000_000 } });
-    expect(seen(run)).toBe('failed waiting-witness-stuck');
-  });
-
-  test('was not awaited where another time was over, or where no worker was seen to go', () => {
-    const other = struck().event({ kind: 'timeout:reached', timeout: 'processing', afterMs: 1 });
-    expect(seen(other.broker({ state: 'gone', owner: null, due: { kind: 'never' } }))).toBe(
-      'inconclusive waiting-witness-not-awaited',
-    );
-    const { events } = recovered().end();
-    const ungone = createHistory(events.filter(({ kind }) => kind !== 'worker:gone'));
-    expect(judgedAs(ungone, 'witnesses-unharmed')).toBe('inconclusive waiting-witness-not-awaited');
-  });
-});
-
-describe('the waiting one had been fetched by the dead worker too', () => {
-  const UNTIL = { kind: 'at', atMs: 90_000 } as const;
-  /** How the broker has it when the worker was gone, and at the end. */
-  function fetched(then: Partial<BrokerState>, now: Partial<BrokerState>): RunBuilder {
-    const state = {
-      lockUntilMs: null,
-      stalls: null,
-      failedReason: null,
-      messages: 1,
-      owner: null,
-      deliveries: null,
-    };
-    const look = (run: RunBuilder, changes: Partial<BrokerState>): RunBuilder =>
-      run.event({
-        kind: 'broker:snapshot',
-        job: 'job-waiting',
-        role: 'witness-waiting',
-        state: 'active',
-        due: UNTIL,
-        ...state,
-        ...changes,
-      });
-    return look(look(struck(), then).of('subject').picksUp(2).completed(), now);
-  }
-
-  test('inconclusive: the broker gives it back later', () => {
-    const history = fetched({}, {}).end();
-    expect(judgedAs(history, 'witnesses-unharmed')).toBe('inconclusive waiting-witness-stuck not-due-yet');
-    expect(judge(history).diagnoses).toMatchObject([{ id: 'not-yet-due', values: { neighbour: 1 } }]);
-    expect(seen(fetched({ deliveries: 1 }, { deliveries: 1, owner: 'token-of-1' }))).toContain(
-      'inconclusive',
-    );
-    expect(seen(fetched({}, { due: { kind: 'next-boot' } }))).toContain('inconclusive');
-  });
-
-  test('failed: it had waited, a living worker has it, or it is overdue', () => {
-    expect(seen(fetched({ state: 'waiting' }, {}))).toBe('failed waiting-witness-stuck');
-    expect(seen(fetched({}, { state: 'waiting', due: { kind: 'now' } }))).toBe(
-      'failed waiting-witness-stuck',
-    );
-    expect(seen(fetched({}, { owner: 'celery@host' }))).toBe('failed waiting-witness-stuck');
-    expect(seen(fetched({ deliveries: 1 }, { deliveries: 2 }))).toBe('failed waiting-witness-stuck');
-    expect(seen(fetched({}, { due: { kind: 'at', atMs: 1 } }))).toBe('failed waiting-witness-stuck');
-  });
 });

@@ -14,11 +14,14 @@ import { finding, type Finding } from '../findings.ts';
 import {
   changesOf,
   firstSnapshotAfter,
+  hasEnded,
+  isBefore,
   jobInRole,
   rowBefore,
   snapshotsOf,
   unmappedStatus,
   type History,
+  type Recorded,
 } from '../history.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
@@ -33,15 +36,11 @@ export const witnessesUnharmed: Criterion = {
     const waiting = jobInRole(history, 'witness-waiting');
     if (ended === undefined && waiting === undefined) return judgement('skipped', finding('no-witnesses'));
     if (facts.begun === undefined) return judgement('inconclusive', finding('no-restart'));
-    const problems = [
-      ...(ended === undefined ? [] : harmToEnded(history, ended, facts.begun.seq)),
-      ...(waiting === undefined ? [] : harmToWaiting(history, waiting, facts)),
-    ];
+    const problems = [...harmToEnded(history, ended, facts.begun), ...harmToWaiting(history, waiting, facts)];
     if (problems.length > 0) return judgement('failed', ...problems);
     const status = waiting === undefined ? undefined : unendedStatus(history, waiting);
     if (status !== undefined) {
-      const now = waiting === undefined ? undefined : rowBefore(changesOf(history, waiting));
-      if (unmappedStatus(now) !== undefined) {
+      if (unmappedStatus(rowBefore(changesOf(history, waiting))) !== undefined) {
         return judgement('inconclusive', finding('status-not-mapped', { status }));
       }
       const stuck = finding('waiting-witness-stuck', { status });
@@ -58,16 +57,17 @@ export const witnessesUnharmed: Criterion = {
   },
 };
 
-function harmToEnded(history: History, job: string, begunSeq: number): readonly Finding[] {
+function harmToEnded(history: History, job: string | undefined, begun: Recorded): readonly Finding[] {
   const changes = changesOf(history, job);
-  const end = changes.find((version) => version.values !== null && isTerminal(version.values.state));
+  const end = changes.find(hasEnded);
   if (end === undefined) return [];
   // What its own worker still wrote before the restart began is no recovery's doing.
-  const atStrike = rowBefore(changes, begunSeq) ?? end.values;
+  const atStrike = rowBefore(changes, begun.seq) ?? end.values;
   const touched = changes.find(
     (version) =>
-      version.seq > Math.max(end.seq, begunSeq) &&
-      (version.values === null || (atStrike != null && changedRoles(atStrike, version.values).length > 0)),
+      isBefore(end, version) &&
+      isBefore(begun, version) &&
+      (version.values === null || changedRoles(atStrike, version.values).length > 0),
   );
   const effects = effectsOf(history, job);
   return [
@@ -75,7 +75,7 @@ function harmToEnded(history: History, job: string, begunSeq: number): readonly 
       ? []
       : [
           finding('ended-witness-touched', {
-            before: end.values?.status ?? '',
+            before: end.values.status ?? '',
             after: touched.values?.status ?? 'gone',
           }),
         ]),
@@ -102,36 +102,30 @@ function wasAwaited(history: History, facts: RestartFacts): boolean {
   return facts.observedToEnd && facts.gone !== undefined && (facts.end !== undefined || timedOut);
 }
 
-/** The status of a job that has not ended; `undefined`: it has, or it is gone. */
+/** The status of a job that has not ended; `undefined`: it has. */
 function unendedStatus(history: History, job: string): string | undefined {
-  const now = changesOf(history, job).at(-1)?.values;
-  if (now === null || (now !== undefined && isTerminal(now.state))) return undefined;
-  return now?.status ?? 'unknown';
+  const now = changesOf(history, job).at(-1);
+  return hasEnded(now) ? undefined : (now?.values?.status ?? 'unknown');
 }
 
 /** The waiting one ended otherwise, though before the strike the other completed: so does every job since, perhaps. */
 export function isWaitingSpoilt(history: History): boolean {
-  const waiting = jobInRole(history, 'witness-waiting');
-  const state = waiting === undefined ? undefined : rowBefore(changesOf(history, waiting))?.state;
-  return state !== undefined && isTerminal(state) && state !== 'completed' && didOtherComplete(history);
+  const now = changesOf(history, jobInRole(history, 'witness-waiting')).at(-1);
+  return hasEnded(now) && now.values.state !== 'completed' && didOtherComplete(history);
 }
 
 /** What a worker that was not restarted makes of one file: the first witness, before the strike. */
 function didOtherComplete(history: History): boolean {
-  const job = jobInRole(history, 'witness-ended');
-  return job !== undefined && changesOf(history, job).some(({ values }) => values?.state === 'completed');
+  const changes = changesOf(history, jobInRole(history, 'witness-ended'));
+  return changes.some(({ values }) => values?.state === 'completed');
 }
 
-function harmToWaiting(history: History, job: string, facts: RestartFacts): readonly Finding[] {
+function harmToWaiting(history: History, job: string | undefined, facts: RestartFacts): readonly Finding[] {
   const changes = changesOf(history, job);
   const now = changes.at(-1)?.values;
   if (now === null) return [finding('waiting-witness-gone')];
   if (now === undefined) return [];
-  const ends = changes.filter((version, index) => {
-    const before = changes[index - 1]?.values;
-    const ended = version.values !== null && isTerminal(version.values.state);
-    return ended && !(before != null && isTerminal(before.state));
-  });
+  const ends = changes.filter((version, index) => hasEnded(version) && !hasEnded(changes[index - 1]));
   if (!isTerminal(now.state)) {
     const before = ends.at(-1)?.values?.status;
     return before == null ? [] : [finding('waiting-witness-reopened', { before, now: now.status ?? '' })];
@@ -139,7 +133,7 @@ function harmToWaiting(history: History, job: string, facts: RestartFacts): read
   const effects = effectsOf(history, job);
   return [
     // Its file can be read: where the subject completes, or the other witness did before the strike, so does it.
-    ...(now.state !== 'completed' && (facts.end?.values?.state === 'completed' || didOtherComplete(history))
+    ...(now.state !== 'completed' && (facts.end?.values.state === 'completed' || didOtherComplete(history))
       ? [finding('waiting-witness-failed', { state: now.state, error: now.error ?? '' })]
       : []),
     ...(ends.length > 1 ? [finding('waiting-witness-twice', { times: ends.length })] : []),

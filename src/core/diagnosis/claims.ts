@@ -9,16 +9,16 @@ import {
   changesOf,
   first,
   firstSnapshotAfter,
+  isAfter,
   lastSnapshotBefore,
   rowBefore,
   snapshotsOf,
-  type History,
   type BrokerSnapshot,
+  type History,
   type RowVersion,
 } from '../history.ts';
 import { findStallOfTheLiving } from '../redelivery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
-import { isAfter } from './order.ts';
 
 /** The job was not brought to its end, and nobody says that it is yet to come. */
 function isLost({ has }: Case): boolean {

@@ -4,7 +4,7 @@ import { isTerminal, type JobState } from '../event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
 import { claimIn } from '../claims.ts';
 import { isWaitingSpoilt } from '../criteria/witnesses-unharmed.ts';
-import { lastSnapshotBefore, rowBefore } from '../history.ts';
+import { isAfter, lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
 import { wasHandedOutBefore } from '../redelivery.ts';
 import { kindOfWrite } from '../take-over.ts';
 import {
@@ -20,7 +20,6 @@ import {
 } from './claims.ts';
 import { groupWaitsForTheDead } from './celery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
-import { isAfter } from './order.ts';
 
 /** The values of the first finding with this code. */
 export function valuesOf<Code extends FindingCode>(
@@ -51,7 +50,7 @@ function endThatWasLeft({ facts }: Case): FirstEnd | undefined {
     (version) => isAfter(version, terminal) && version.values !== null && version.values.state !== state,
   );
   if (left === undefined || facts.artefacts.has(left.seq)) return undefined;
-  const writer = (version: typeof terminal): number | null => facts.attribute(version)?.incarnation ?? null;
+  const writer = (version: RowVersion): number | null => facts.attribute(version)?.incarnation ?? null;
   const [by, leftBy] = [writer(terminal), writer(left)];
   const workedOn = changes.some(
     (version) =>

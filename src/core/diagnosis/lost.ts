@@ -167,14 +167,17 @@ function timeoutOf({ history }: Case): number {
 export const notYetDue: Diagnose = (subject) => {
   const neighbours = valuesOf(subject, 'not-due-yet');
   // Of a subject that has ended it is the one behind that is not due.
-  if (subject.has('witnesses-unharmed', 'inconclusive') && neighbours && subject.facts.end !== undefined) {
+  if (
+    subject.has('witnesses-unharmed', 'inconclusive') &&
+    neighbours !== undefined &&
+    subject.facts.end !== undefined
+  ) {
     return { due: neighbours.due, timeoutMs: timeoutOf(subject), neighbour: 1 };
   }
   if (!isLost(subject) || subject.facts.end !== undefined) return undefined;
   const due = dueAfterEnd(subject.history, subject.facts);
   if (due === undefined) return undefined;
-  const timeoutMs = timeoutOf(subject);
-  return { due, timeoutMs, ...visibilityValues(subject.history, now(subject)) };
+  return { due, timeoutMs: timeoutOf(subject), ...visibilityValues(subject.history, now(subject)) };
 };
 
 /** A new worker did take it up, and never brought it to its end. */

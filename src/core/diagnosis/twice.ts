@@ -4,8 +4,8 @@ import { findStallOfTheLiving } from '../redelivery.ts';
 import { visibilityShorterThanWork } from './celery.ts';
 import { effectAndMarkApart, fenceNotUnique, lockShorterThanWork, resumedTwice } from './claims.ts';
 import type { Diagnose } from './diagnosis.ts';
+import { isAfter } from '../history.ts';
 import { valuesOf } from './ended-wrongly.ts';
-import { isAfter } from './order.ts';
 
 export const effectsNotIdempotent: Diagnose = (subject) => {
   const repeated = subject.criteria

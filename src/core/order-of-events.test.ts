@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isAfter } from './order.ts';
+import { isAfter } from './history.ts';
 
 test('an event is after those before it, not after itself', () => {
   expect(isAfter({ seq: 2 }, { seq: 1 })).toBe(true);

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest';
+import type { RunBuilder } from '../../testing/history-builder.ts';
+import { judgedAs } from '../../testing/judged.ts';
+import { struck } from '../../testing/witnessed-runs.ts';
+import type { BrokerState } from '../event.ts';
+import { judge } from '../report.ts';
+
+function seen(run: RunBuilder): string {
+  return judgedAs(run.end(), 'witnesses-unharmed');
+}
+
+describe('the waiting one had been fetched by the dead worker too', () => {
+  const UNTIL = { kind: 'at', atMs: 90_000 } as const;
+  /** How the broker has it when the worker was gone, and at the end. */
+  function fetched(then: Partial<BrokerState>, now: Partial<BrokerState>): RunBuilder {
+    const state = {
+      lockUntilMs: null,
+      stalls: null,
+      failedReason: null,
+      messages: 1,
+      owner: null,
+      deliveries: null,
+    };
+    const look = (run: RunBuilder, changes: Partial<BrokerState>): RunBuilder =>
+      run.event({
+        kind: 'broker:snapshot',
+        job: 'job-waiting',
+        role: 'witness-waiting',
+        state: 'active',
+        due: UNTIL,
+        ...state,
+        ...changes,
+      });
+    return look(look(struck(), then).of('subject').picksUp(2).completed(), now);
+  }
+
+  test('inconclusive: the broker gives it back later', () => {
+    const history = fetched({}, {}).end();
+    expect(judgedAs(history, 'witnesses-unharmed')).toBe('inconclusive waiting-witness-stuck not-due-yet');
+    expect(judge(history).diagnoses).toMatchObject([{ id: 'not-yet-due', values: { neighbour: 1 } }]);
+    expect(seen(fetched({ deliveries: 1 }, { deliveries: 1, owner: 'token-of-1' }))).toContain(
+      'inconclusive',
+    );
+    expect(seen(fetched({}, { due: { kind: 'next-boot' } }))).toContain('inconclusive');
+  });
+
+  test('failed: it had waited, a living worker has it, or it is overdue', () => {
+    expect(seen(fetched({ state: 'waiting' }, {}))).toBe('failed waiting-witness-stuck');
+    expect(seen(fetched({}, { state: 'waiting', due: { kind: 'now' } }))).toBe(
+      'failed waiting-witness-stuck',
+    );
+    expect(seen(fetched({}, { owner: 'celery@host' }))).toBe('failed waiting-witness-stuck');
+    expect(seen(fetched({ deliveries: 1 }, { deliveries: 2 }))).toBe('failed waiting-witness-stuck');
+    expect(seen(fetched({}, { due: { kind: 'at', atMs: 1 } }))).toBe('failed waiting-witness-stuck');
+  });
+});
