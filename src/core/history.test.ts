@@ -97,6 +97,18 @@ describe('progress', () => {
     expect(seen).toEqual([0, null, null, 20, 40]);
   });
 
+  test('in items may end at 100, of the job of one file and of the job itself', () => {
+    const progress = (files: number, done: number, isEnded: boolean) => {
+      const run = aRun({ files }).job('witness-ended').picksUp(1).progress(1).completed().job().picksUp(1);
+      run.progress(done);
+      if (isEnded) run.completed();
+      return versionsOf(run.history(), 'job-1').at(-1)?.values?.progress;
+    };
+    expect(progress(5, 2, false)).toBe(40);
+    expect(progress(5, 2, true)).toBe(100);
+    expect(progress(250, 100, false)).toBe(40);
+  });
+
   test('in items is known by the end, too, which is none as long as the job goes on', () => {
     const run = aRun().job().picksUp(1).progress(2).progress(5);
     const progress = () => versionsOf(run.history(), 'job-1').at(-1)?.values?.progress;
