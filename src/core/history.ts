@@ -45,6 +45,11 @@ export function isBefore(one: Recorded, other: Recorded): boolean {
   return one.seq < other.seq;
 }
 
+/** Nothing comes after what never was. */
+export function isAfter(one: Recorded, other: Recorded | undefined): boolean {
+  return other !== undefined && one.seq > other.seq;
+}
+
 /** @param events in the order of their `seq` */
 export function createHistory(events: readonly Event[]): History {
   const byKind = new Map<EventKind, Event[]>();

@@ -14,6 +14,7 @@ import type {
   EventBody,
   JobRole,
   JobState,
+  Reach,
   RestartMode,
   RowValues,
   Writer,
@@ -231,7 +232,10 @@ export class RunBuilder {
   }
 
   /** The harness (or a person, who is asked to) restarts worker 1. */
-  strike(signal: 'SIGKILL' | 'SIGTERM' = this.#options.polite === true ? 'SIGTERM' : 'SIGKILL'): this {
+  strike(
+    signal: 'SIGKILL' | 'SIGTERM' = this.#options.polite === true ? 'SIGTERM' : 'SIGKILL',
+    reach: Reach = 'tree',
+  ): this {
     this.event({
       kind: 'worker:processes',
       incarnation: 1,
@@ -257,7 +261,7 @@ export class RunBuilder {
         by === 'command' ? 'docker stop worker' : `${signal} (${signal === 'SIGKILL' ? 'tree' : 'process'})`,
       incarnation: 1,
       signal: by === 'command' ? null : signal,
-      reach: by === 'command' ? null : 'tree',
+      reach: by === 'command' ? null : reach,
       pids: [4001],
     });
   }
@@ -348,6 +352,20 @@ export class RunBuilder {
       operation: 'update',
       values: this.#rows.get(JOBS[this.#role]) ?? null,
       databaseAtMs: this.#databaseMs(this.#nowMs),
+    });
+  }
+
+  /** How often the effect of each of the subject's files is there, in their order. */
+  effects(...counts: readonly number[]): this {
+    const created = this.events.find((event) => event.kind === 'job:created' && event.role === 'subject');
+    const files = created?.kind === 'job:created' ? created.files : [];
+    const effects = files.map((item, index) => ({ item, count: counts[index] ?? 0 }));
+    return this.event({
+      kind: 'effects:counted',
+      job: JOB,
+      role: 'subject',
+      source: 'query',
+      effects: effects.filter(({ count }) => count > 0),
     });
   }
 

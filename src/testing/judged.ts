@@ -1,4 +1,6 @@
 /** A history's judgement in a form that tests can compare at a glance. */
+import type { DiagnosisValues } from '../core/diagnosis/diagnosis.ts';
+import type { DiagnosisId } from '../core/diagnosis/index.ts';
 import type { FindingCode } from '../core/findings.ts';
 import type { History } from '../core/history.ts';
 import { judge } from '../core/report.ts';
@@ -14,6 +16,11 @@ export function judgedAs(history: History, criterion: string): string {
 
 export function diagnosedAs(history: History): readonly string[] {
   return judge(history).diagnoses.map(({ id }) => id);
+}
+
+/** What the diagnosis with this id says; `undefined`: it is not named. */
+export function valuesOfDiagnosis(history: History, id: DiagnosisId): DiagnosisValues | undefined {
+  return judge(history).diagnoses.find((diagnosis) => diagnosis.id === id)?.values;
 }
 
 export function statusesOf(history: History): Readonly<Record<string, CriterionStatus>> {

@@ -4,16 +4,12 @@ import { valuesOf } from './ended-wrongly.ts';
 
 /** A new worker put the row back to pending when it started, and what was done was forgotten. */
 export const resetAtBoot: Diagnose = (subject) => {
-  const { begun, struck, changes } = subject.facts;
+  const { struck, changes, attribute } = subject.facts;
   const forgotten = subject.found('progress-went-down') || subject.found('started-at-lost');
-  if (!forgotten || begun === undefined) return undefined;
-  const reset = changes.find(
-    (version) =>
-      version.seq > begun.seq &&
-      version.values?.state === 'pending' &&
-      (subject.facts.attribute(version)?.incarnation ?? 0) > struck,
+  const reset = changes.some(
+    (version) => version.values?.state === 'pending' && (attribute(version)?.incarnation ?? 0) > struck,
   );
-  return reset === undefined ? undefined : {};
+  return forgotten && reset ? {} : undefined;
 };
 
 export const progressReset: Diagnose = (subject) => {

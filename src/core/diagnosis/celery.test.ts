@@ -46,32 +46,6 @@ describe('a child of the pool died', () => {
   });
 });
 
-describe('put back again and again', () => {
-  const putBack = (retries: number): RunBuilder =>
-    held({ retries: 0 })
-      .strike()
-      .gone()
-      .starts(2)
-      .ready(2)
-      .broker({ state: 'delayed', due: { kind: 'at', atMs: 121_000 }, facts: { retries } });
-
-  test('with the row untouched, something keeps every new worker away', () => {
-    const run = putBack(2);
-    expect(judgedAs(run.timesOut().end(), 'reached-terminal')).toMatch(/^failed/);
-    expect(causes(putBack(2))).toEqual(['stale-lock']);
-  });
-
-  test('once may be bad luck: then it is said when it comes', () => {
-    const run = putBack(1);
-    expect(judgedAs(run.timesOut().end(), 'reached-terminal')).toMatch(/^inconclusive/);
-    expect(causes(putBack(1))).toEqual(['not-yet-due']);
-  });
-
-  test('a worker that has begun with it and waits is not kept away', () => {
-    expect(causes(putBack(3).picksUp(2))).not.toContain('stale-lock');
-  });
-});
-
 describe('a job that was split', () => {
   const split = (after: QueueFacts): RunBuilder =>
     gone(held({}), { further: 3 })

@@ -6,7 +6,6 @@
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type QueueFacts } from '../event.ts';
 import { first, lastSnapshotBefore, rowBefore, type BrokerSnapshot, type History } from '../history.ts';
-import { putBackUntouched } from '../redelivery.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 
 export function isCelery(history: History): boolean {
@@ -55,7 +54,7 @@ export const ackedOnReceipt: Diagnose = (subject) => {
   const seen = brokerBefore?.state === 'gone';
   const { acksLate, pool } = toldBy(subject);
   // The pool solo puts the acknowledgement off until the task lets it.
-  const unseen = brokerBefore === undefined || brokerBefore.state === 'unknown';
+  const unseen = (brokerBefore?.state ?? 'unknown') === 'unknown';
   const told = unseen && acksLate === false && pool !== 'solo' && !wasSurelyThere(subject);
   const concluded = unseen && acksLate !== true && isGoneByCrash(subject);
   if (!seen && !told && !concluded) return undefined;
@@ -70,7 +69,7 @@ function isGoneByCrash({ facts: { faults, polite, brokerAfterGone } }: Case): bo
 
 /** By a broker that tells one message from another: where only their number is known, what waits may be another one. */
 function wasSurelyThere({ facts: { brokerAfterGone } }: Case): boolean {
-  return brokerAfterGone !== undefined && (brokerAfterGone.messages ?? 0) > 0;
+  return (brokerAfterGone?.messages ?? 0) > 0;
 }
 
 /** When it was struck, the task itself was over: the work lay in messages that it had sent on. */
@@ -84,7 +83,7 @@ export const groupWaitsForTheDead: Diagnose = (subject) => {
   const row = rowBefore(subject.facts.versions);
   if (!isCelery(subject.history) || !subject.has('reached-terminal', 'failed')) return undefined;
   if (!wasSplit(subject) || now?.state !== 'gone' || now.facts?.['further'] !== undefined) return undefined;
-  if (row == null || isTerminal(row.state)) return undefined;
+  if (row == null) return undefined;
   return {
     further: Number(subject.facts.brokerBefore?.facts?.['further']),
     progress: row.progress ?? null,
@@ -111,9 +110,10 @@ export const putBackAndSwallowed: Diagnose = (subject) => {
   const { acksLate, rejectOnWorkerLost } = toldBy(subject);
   const { before, faults } = subject.facts;
   const line = saidByWorker(subject, /WorkerLostError/);
-  const polite = faults[0] !== undefined && faults[0].signal !== 'SIGKILL';
-  if (line === undefined || !polite || acksLate !== true || rejectOnWorkerLost !== true) return undefined;
-  return before?.state === 'processing' ? { line, reach: faults[0]?.reach ?? null } : undefined;
+  const signal = faults[0]?.signal;
+  if (line === undefined || signal === undefined || signal === 'SIGKILL') return undefined;
+  if (acksLate !== true || rejectOnWorkerLost !== true || before?.state !== 'processing') return undefined;
+  return { line, reach: faults[0]?.reach ?? null };
 };
 
 /** It was held before the polite stop, and acknowledged by the worker that was leaving. */
@@ -121,11 +121,10 @@ export const ackedOnShutdown: Diagnose = (subject) => {
   if (!isLostFor(subject) || brokerNow(subject)?.state !== 'gone') return undefined;
   if (childDeathAcked(subject) !== undefined || putBackAndSwallowed(subject) !== undefined) return undefined;
   const { before, brokerBefore, faults } = subject.facts;
-  const fault = faults[0];
-  const polite = fault !== undefined && fault.signal !== null && fault.signal !== 'SIGKILL';
+  const signal = faults[0]?.signal ?? 'SIGKILL';
   const held = brokerBefore?.state === 'active' || brokerBefore?.state === 'unknown';
-  if (!polite || !held || before?.state !== 'processing') return undefined;
-  return { signal: fault.signal, reach: fault.reach, ...settingsOf(subject) };
+  if (signal === 'SIGKILL' || !held || before?.state !== 'processing') return undefined;
+  return { signal, reach: faults[0]?.reach ?? null, ...settingsOf(subject) };
 };
 
 /** It waited in the queue, nobody ever began with it, and it is gone. */
@@ -153,13 +152,12 @@ export const retryInMemory: Diagnose = (subject) => {
   if (!isCelery(subject.history) || (brokerBefore?.state !== 'delayed' && !untold)) return undefined;
   const now = brokerNow(subject);
   const row = rowBefore(subject.facts.versions);
-  if (row == null || isTerminal(row.state) || now === undefined || now.state === 'waiting') return undefined;
+  if (row == null || isTerminal(row.state) || now?.state === 'waiting') return undefined;
   return { retries: before?.retryCount ?? null, broker: describeBroker(now) };
 };
 
 /** Handed out again while its worker was still at it: the visibility timeout ran out before the job had ended. */
 export const visibilityShorterThanWork: Diagnose = (subject) => {
-  if (!isCelery(subject.history)) return undefined;
   const visibilityMs = Number(toldBy(subject)['visibilityTimeoutMs']);
   const twice = subject.found('older-wrote-after-newer') || subject.found('older-claim-returned');
   const { changes, terminal } = subject.facts;
@@ -168,23 +166,11 @@ export const visibilityShorterThanWork: Diagnose = (subject) => {
   return twice && visibilityMs < tookMs ? { visibilityMs, tookMs } : undefined;
 };
 
-/** Handed out to a living worker and put back by it, again and again, without a word in the row. */
-export const putBackAgain: Diagnose = (subject) => {
-  const now = brokerNow(subject);
-  const { takeOver, gone, successor } = subject.facts;
-  const lost = subject.has('picked-up-again', 'failed') || subject.has('reached-terminal', 'failed');
-  if (!isCelery(subject.history) || !lost || takeOver !== undefined || gone === undefined) return undefined;
-  const putBack = now === undefined ? undefined : putBackUntouched(subject.facts, now);
-  return putBack?.inVain === true
-    ? { incarnation: successor?.incarnation ?? null, again: putBack.times }
-    : undefined;
-};
-
 /** For a job that is not due yet: when the visibility timeout ends, by the clock of the run's beginning. */
-export function visibilityValues(history: History, snapshot: BrokerSnapshot): DiagnosisValues {
-  const visibilityMs = snapshot.facts?.['visibilityTimeoutMs'];
+export function visibilityValues(history: History, snapshot: BrokerSnapshot | undefined): DiagnosisValues {
+  const visibilityMs = snapshot?.facts?.['visibilityTimeoutMs'];
   const startedAt = first(history, 'run:started')?.startedAt;
-  if (snapshot.lockUntilMs === null || typeof visibilityMs !== 'number' || startedAt === undefined) return {};
+  if (snapshot?.lockUntilMs == null || typeof visibilityMs !== 'number' || startedAt === undefined) return {};
   const due = new Date(Date.parse(startedAt) + snapshot.lockUntilMs);
   return {
     visibilityMs,

@@ -4,15 +4,17 @@
  */
 import { firstClaimAfter, claimIn, claimsWithin } from '../claims.ts';
 import { effectsOf } from '../effects.ts';
-import { isTerminal } from '../event.ts';
+import type { JobRole } from '../event.ts';
 import {
   changesOf,
   first,
-  jobInRole,
+  firstSnapshotAfter,
+  isAfter,
   lastSnapshotBefore,
   rowBefore,
   snapshotsOf,
   type BrokerSnapshot,
+  type History,
   type RowVersion,
 } from '../history.ts';
 import { findStallOfTheLiving } from '../redelivery.ts';
@@ -27,27 +29,34 @@ function isUntouched(subject: Case): boolean {
   return isLost(subject) && subject.facts.takeOver === undefined;
 }
 
-function witness({ history }: Case, role: 'witness-ended' | 'witness-waiting'): readonly RowVersion[] {
-  const job = jobInRole(history, role);
-  return job === undefined ? [] : changesOf(history, job);
+/** The job that was made for a role: one, or none. */
+function jobsIn(history: History, role: JobRole): readonly string[] {
+  return history
+    .of('job:created')
+    .filter((event) => event.role === role)
+    .map(({ job }) => job);
 }
 
-/** What the broker last said of the job that waited behind. */
-export function brokerOfWaiting({ history }: Case): BrokerSnapshot | undefined {
-  const job = jobInRole(history, 'witness-waiting');
-  return job === undefined ? undefined : lastSnapshotBefore(snapshotsOf(history, job));
+/** What was written to the job in a role. */
+export function changesIn(history: History, role: JobRole): readonly RowVersion[] {
+  return jobsIn(history, role).flatMap((job) => changesOf(history, job));
+}
+
+/** What the broker told of the job that waited behind. */
+function looksAtWaiting({ history }: Case): readonly BrokerSnapshot[] {
+  return jobsIn(history, 'witness-waiting').flatMap((job) => snapshotsOf(history, job));
 }
 
 /** The queue hands nothing out, whoever listens. */
 export function isPaused(subject: Case): boolean {
-  const looks = [lastSnapshotBefore(subject.facts.snapshots), brokerOfWaiting(subject)];
+  const looks = [subject.facts.snapshots.at(-1), looksAtWaiting(subject).at(-1)];
   return looks.some((look) => look?.facts?.['paused'] === true);
 }
 
 /** The job that waited behind is gone from the queue, and nobody has begun with it. */
 export function isWaitingRemoved(subject: Case): boolean {
-  const row = witness(subject, 'witness-waiting').at(-1)?.values;
-  return row?.state === 'pending' && brokerOfWaiting(subject)?.state === 'gone';
+  const row = changesIn(subject.history, 'witness-waiting').at(-1)?.values;
+  return row?.state === 'pending' && looksAtWaiting(subject).at(-1)?.state === 'gone';
 }
 
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
@@ -60,9 +69,9 @@ export const staleLock: Diagnose = (subject) => {
   if (brokerBefore?.state === 'ended' || brokerBefore?.state === 'gone') return undefined;
   // What is not in the queue any more cannot be taken by anybody.
   if (isWaitingRemoved(subject)) return undefined;
-  const waiting = witness(subject, 'witness-waiting');
+  const waiting = changesIn(subject.history, 'witness-waiting');
   const now = waiting.at(-1)?.values;
-  const untouched = waiting.every((version) => version.seq < gone.seq);
+  const untouched = !waiting.some((version) => isAfter(version, gone));
   return now?.state === 'pending' && untouched
     ? { incarnation: there.incarnation, ready: successor === undefined ? 0 : 1 }
     : undefined;
@@ -83,7 +92,8 @@ export const claimTiedToName: Diagnose = (subject) => {
     return undefined;
   const name = claimIn(before);
   if (name === null || isTokenOfBullmq(subject, name)) return undefined;
-  const others = [...witness(subject, 'witness-ended'), ...witness(subject, 'witness-waiting')];
+  const { history } = subject;
+  const others = [...changesIn(history, 'witness-ended'), ...changesIn(history, 'witness-waiting')];
   const usedTwice = others.some(({ values }) => claimIn(values) === name);
   const newName = others
     .filter((version) => (attribute(version)?.incarnation ?? 0) > struck)
@@ -118,10 +128,8 @@ export const graceShorterThanDrain: Diagnose = (subject) => {
   if (!isLost(subject)) return undefined;
   const own = faults.filter(({ incarnation }) => incarnation === struck);
   const asked = own.find(({ signal }) => signal !== 'SIGKILL');
-  const killed = own.find(
-    ({ signal, seq }) => signal === 'SIGKILL' && asked !== undefined && seq > asked.seq,
-  );
-  return asked === undefined || killed === undefined ? undefined : { afterMs: killed.atMs - asked.atMs };
+  const killed = own.find((fault) => fault.signal === 'SIGKILL' && isAfter(fault, asked));
+  return killed === undefined ? undefined : { afterMs: killed.atMs - (asked?.atMs ?? killed.atMs) };
 };
 
 /**
@@ -129,44 +137,42 @@ export const graceShorterThanDrain: Diagnose = (subject) => {
  * that was not told, by the broker, which had done with it when the worker had left.
  */
 export const lostInShutdownWindow: Diagnose = (subject) => {
-  const { faults, struck, attribute, gone } = subject.facts;
-  if (!subject.found('waiting-witness-stuck') || gone === undefined) return undefined;
+  const { history, found, facts } = subject;
+  const { faults, struck, attribute, gone } = facts;
+  if (!found('waiting-witness-stuck') || gone === undefined) return undefined;
   if (faults[0] === undefined || faults[0].signal === 'SIGKILL') return undefined;
-  const last = witness(subject, 'witness-waiting').at(-1);
-  const job = jobInRole(subject.history, 'witness-waiting');
+  const last = changesIn(history, 'witness-waiting').at(-1);
   if (last?.values?.state === 'processing') {
     return attribute(last)?.incarnation === struck ? { incarnation: struck } : undefined;
   }
-  if (last?.values?.state !== 'pending' || job === undefined) return undefined;
-  const after = snapshotsOf(subject.history, job).find(({ seq }) => seq > gone.seq);
+  const after = firstSnapshotAfter(looksAtWaiting(subject), gone.seq);
   return after?.state === 'ended' || after?.state === 'gone' ? { incarnation: struck } : undefined;
 };
 
 /** Handed out again, perhaps again and again, and not a step of work was done. */
 export const takenAndLeft: Diagnose = (subject) => {
-  const { brokerBefore, before, gone, changes } = subject.facts;
+  const { brokerBefore, gone, changes } = subject.facts;
   const now = lastSnapshotBefore(subject.facts.snapshots);
   if (!isLost(subject) || gone === undefined || now?.state !== 'active') return undefined;
-  if (brokerBefore?.deliveries == null || now.deliveries == null) return undefined;
-  const again = now.deliveries - brokerBefore.deliveries;
-  const worked = changes.some(
-    ({ seq, values }) => seq > gone.seq && (values?.progress ?? 0) > (before?.progress ?? 0),
-  );
+  const deliveries = now.deliveries ?? 0;
+  const again = deliveries - (brokerBefore?.deliveries ?? deliveries);
+  const done = rowBefore(changes, gone.seq)?.progress ?? 0;
+  const worked = changes.some((version) => isAfter(version, gone) && (version.values?.progress ?? 0) > done);
   // One pick-up that stands still is a run that hangs; several are a worker that does not go on.
-  return again >= 2 && !worked ? { deliveries: now.deliveries } : undefined;
+  return again >= 2 && !worked ? { deliveries } : undefined;
 };
 
 /** The old worker, asked to stop, wrote the end of a job that it had not done. */
 export const completedOnShutdown: Diagnose = (subject) => {
   const ended = endByOld(subject);
-  return ended?.values?.state === 'completed' && missingOf(subject).length > 0
+  return ended?.values?.state === 'completed' && missingOf(subject).size > 0
     ? { progress: subject.facts.before?.progress ?? null }
     : undefined;
 };
 
 /** What clients say of a connection that was closed under them. "Shutdown" alone is what a handler says that gives up. */
 const CLOSED =
-  /\b(?:closed|destroyed|terminated|not (?:open|queryable))\b|after calling end|(?:pool|client|connection|database|server|system)\b.*\bshut(?:ting)?[ -]?down|ECONNRESET/i;
+  /\b(?:closed|destroyed|terminated|not (?:open|queryable))\b|after calling end|cannot schedule new futures|(?:pool|client|connection|database|server|system)\b.*\bshut(?:ting)?[ -]?down|ECONNRESET/i;
 
 /**
  * The old worker failed its job after the signal, for want of something that it had closed itself: the row says so, or
@@ -174,7 +180,7 @@ const CLOSED =
  */
 export const closedBeforeDrained: Diagnose = (subject) => {
   const error = errorOfOld(subject) ?? '';
-  return CLOSED.test(error) && !/stopp?ed/i.test(error) ? { error: error.slice(0, 200) } : undefined;
+  return CLOSED.test(error) && !/stopped/i.test(error) ? { error: error.slice(0, 200) } : undefined;
 };
 
 function errorOfOld(subject: Case): string | null | undefined {
@@ -187,40 +193,37 @@ function errorOfOld(subject: Case): string | null | undefined {
 
 function endByOld({ facts }: Case): RowVersion | undefined {
   const { terminal, begun, struck, attribute } = facts;
-  if (terminal === undefined || begun === undefined || terminal.seq < begun.seq) return undefined;
+  if (terminal === undefined || !isAfter(terminal, begun)) return undefined;
   return attribute(terminal)?.incarnation === struck ? terminal : undefined;
 }
 
 interface ItemOrder {
   readonly files: readonly string[];
-  /** How many were noted as done when the old worker was gone; `null`: the table does not tell. */
-  readonly noted: number | null;
+  /** How many were noted as done when the old worker was gone; NaN, which no index equals or exceeds: the table does not tell. */
+  readonly noted: number;
 }
 
 function orderOf({ history, facts }: Case): ItemOrder {
-  const files = history.of('job:created').find(({ job }) => job === facts.job)?.files ?? [];
-  const progress = (facts.afterGone?.values ?? facts.before)?.progress;
-  return { files, noted: progress == null ? null : Math.round((progress * files.length) / 100) };
+  const files = history.of('job:created').flatMap(({ job, files }) => (job === facts.job ? files : []));
+  const progress = (facts.afterGone?.values ?? facts.before)?.progress ?? Number.NaN;
+  return { files, noted: Math.round((progress * files.length) / 100) };
 }
 
-function missingOf({ history, facts }: Case): readonly string[] {
-  return facts.changes.at(-1)?.values?.state === 'completed'
-    ? (effectsOf(history, facts.job)?.missing ?? [])
-    : [];
+/** The files of which a job that is completed left nothing behind. */
+function missingOf({ history, facts }: Case): ReadonlySet<string> {
+  const completed = facts.changes.at(-1)?.values?.state === 'completed';
+  return new Set(completed ? effectsOf(history, facts.job)?.missing : undefined);
 }
 
 /** Just the file in hand is there twice (its effect came before its mark), or not at all (its mark came first). */
 export const effectAndMarkApart: Diagnose = (subject) => {
   const { files, noted } = orderOf(subject);
-  if (noted === null || subject.found('progress-went-down') || claimsWithin(subject.facts).length > 0) {
-    return undefined;
-  }
+  if (subject.found('progress-went-down') || claimsWithin(subject.facts).length > 0) return undefined;
   const [missing, ...furtherMissing] = missingOf(subject);
   const effects = effectsOf(subject.history, subject.facts.job);
   const [repeated, ...furtherRepeated] = effects?.repeated ?? [];
   const twice = repeated !== undefined && furtherRepeated.length === 0 && repeated.item === files[noted];
-  const never =
-    missing !== undefined && furtherMissing.length === 0 && noted > 0 && missing === files[noted - 1];
+  const never = missing !== undefined && furtherMissing.length === 0 && missing === files[noted - 1];
   if (twice === never) return undefined;
   return { item: twice ? repeated.item : (missing ?? ''), times: twice ? repeated.count : 0 };
 };
@@ -228,22 +231,21 @@ export const effectAndMarkApart: Diagnose = (subject) => {
 /** A file that was not noted as done was passed over, and later ones were done. */
 export const resumedPastWork: Diagnose = (subject) => {
   const { files, noted } = orderOf(subject);
-  const missing = new Set(missingOf(subject));
-  if (missing.size === 0 || noted === null || endByOld(subject) !== undefined) return undefined;
+  const missing = missingOf(subject);
+  if (subject.facts.takeOver === undefined || endByOld(subject) !== undefined) return undefined;
   const passed = files.findIndex((file, index) => index >= noted && missing.has(file));
-  if (passed === -1 || subject.facts.takeOver === undefined) return undefined;
+  if (passed === -1) return undefined;
   return files.slice(passed).some((file) => !missing.has(file)) ? { item: files[passed] ?? '' } : undefined;
 };
 
 /** Nothing was done any more from some file on, and the job was completed all the same. */
 export const errorSwallowed: Diagnose = (subject) => {
   const { files, noted } = orderOf(subject);
-  const missing = new Set(missingOf(subject));
-  if (missing.size === 0 || endByOld(subject) !== undefined) return undefined;
+  const missing = missingOf(subject);
   const { terminal, struck, attribute } = subject.facts;
   if (terminal === undefined || (attribute(terminal)?.incarnation ?? struck) === struck) return undefined;
   const from = files.findIndex((file) => missing.has(file));
-  if (noted !== null && from < noted) return undefined;
+  if (from < noted) return undefined;
   return files.slice(from).every((file) => missing.has(file)) ? { items: missing.size } : undefined;
 };
 
@@ -265,19 +267,19 @@ export const fenceNotUnique: Diagnose = (subject) => {
       .map(({ values }) => claimIn(values)),
   );
   const [claim] = claims;
-  return claims.size === 1 && claim != null && stalled.seq > takeOver.version.seq ? { claim } : undefined;
+  return claims.size === 1 && claim != null && isAfter(stalled, takeOver.version) ? { claim } : undefined;
 };
 
 /** Claimed again, or taken back by the broker, while the run that held it was alive: its lock had ended before the work. */
 export const lockShorterThanWork: Diagnose = (subject) => {
   if (!isDoneTwice(subject)) return undefined;
-  const { takeOver } = subject.facts;
-  if (findStallOfTheLiving(subject.facts) !== undefined && takeOver !== undefined) {
+  const { begun, struck, takeOver } = subject.facts;
+  const stalled = findStallOfTheLiving(subject.facts);
+  if (stalled !== undefined && !isAfter(stalled, begun)) return { incarnation: struck };
+  if (stalled !== undefined && takeOver !== undefined) {
     return { incarnation: takeOver.attribution.incarnation };
   }
-  const again = claimsWithin(subject.facts).find(
-    ({ beforeLeaseMs }) => beforeLeaseMs === null || beforeLeaseMs >= 0,
-  );
+  const again = claimsWithin(subject.facts).find(({ beforeLeaseMs }) => (beforeLeaseMs ?? 0) >= 0);
   return again === undefined ? undefined : { incarnation: again.incarnation };
 };
 
@@ -288,8 +290,8 @@ export const resumedTwice: Diagnose = (subject) => {
   if (!isDoneTwice(subject) || gone === undefined) return undefined;
   const own = claimsWithin(facts).find(({ incarnation }) => incarnation > struck);
   const first = firstClaimAfter(facts, gone.seq);
-  if (own === undefined || first === null || first.beforeLeaseMs === null) return undefined;
-  return first.beforeLeaseMs < 0 ? { incarnation: own.incarnation } : undefined;
+  if (own === undefined || first === null) return undefined;
+  return (first.beforeLeaseMs ?? 0) < 0 ? { incarnation: own.incarnation } : undefined;
 };
 
 function isDoneTwice(subject: Case): boolean {
@@ -298,6 +300,6 @@ function isDoneTwice(subject: Case): boolean {
 
 /** Whether a job that had ended otherwise than it should was ended by the worker that was asked to stop. */
 export function endedOnShutdown(subject: Case): boolean {
-  const state = endByOld(subject)?.values?.state;
-  return state !== undefined && state !== 'completed' && isTerminal(state);
+  const end = endByOld(subject);
+  return end !== undefined && end.values?.state !== 'completed';
 }

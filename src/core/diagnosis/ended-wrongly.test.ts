@@ -1,17 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { diagnosedAs } from '../../testing/judged.ts';
-import { judge } from '../report.ts';
+import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { diagnosedAs, valuesOfDiagnosis } from '../../testing/judged.ts';
+import type { DiagnosisId } from './index.ts';
 
-function causes(run: RunBuilder): readonly string[] {
-  return diagnosedAs(run.end());
-}
-
-function valuesOf(run: RunBuilder, id: string): unknown {
-  return judge(run.end()).diagnoses.find((diagnosis) => diagnosis.id === id)?.values;
-}
-
-const FILES = [1, 2, 3, 4, 5].map((number) => `/tmp/subject/file-${number}.pdf`);
+const causes = (run: RunBuilder): readonly string[] => diagnosedAs(run.end());
+const valuesOf = (run: RunBuilder, id: DiagnosisId): unknown => valuesOfDiagnosis(run.end(), id);
 
 const control = (run: RunBuilder): RunBuilder => run.job('control').submitted().picksUp(2).completed();
 const failedAtBoot = (run: RunBuilder): RunBuilder =>
@@ -78,6 +71,44 @@ describe('the end did not last', () => {
     ]);
   });
 
+  test('put back by it to processing without a claim, or to pending: a late write too', () => {
+    expect(causes(handedOver().row({ status: 'processing', taskId: null }, 2))).toEqual(['wrote-after-end']);
+    const back = handedOver().row({ status: 'processing' }, 2).row({ status: 'pending' }, 2);
+    expect(causes(back)).toEqual(['wrote-after-end']);
+  });
+
+  test('put back by another, or by nobody knows whom: somebody ran it again', () => {
+    const byOld = handedOver().row({ status: 'processing' }, 1).end();
+    expect(diagnosedAs(byOld)).toContain('reran-finished-job');
+    expect(valuesOfDiagnosis(byOld, 'reran-finished-job')).toEqual({ state: 'completed', incarnation: 1 });
+    const unseen = inFlight({ restartBy: 'operator', source: 'poll' }).strike().gone('connections').starts(2);
+    const reopened = unseen.completed(2).row({ status: 'processing' }, 2).end();
+    expect(valuesOfDiagnosis(reopened, 'reran-finished-job')).toEqual({
+      state: 'completed',
+      incarnation: null,
+    });
+  });
+
+  test('run again by the worker that had ended it, in a polite scenario: no drain', () => {
+    const run = restarted({ polite: true }).picksUp(2).completed().picksUp(2, { taskId: 'b' }).completed();
+    expect(causes(run)).toEqual(['reran-finished-job']);
+  });
+
+  test('run again, and so was the one behind it: told of this one', () => {
+    const run = handedOver().picksUp(2).completed().job('witness-waiting').picksUp(2).completed();
+    run.row({ status: 'processing' }, 2).of('subject');
+    expect(valuesOf(run, 'reran-finished-job')).toEqual({ state: 'completed', incarnation: 2 });
+  });
+
+  test('run again, and not brought to its end once more: that is no job that hangs', () => {
+    expect(causes(handedOver().picksUp(2, { taskId: 'b' }).timesOut())).toEqual(['reran-finished-job']);
+  });
+
+  test('written by an older claim after its end: one of two that worked at once', () => {
+    const late = handedOver().row({ progress: 40 }, 1);
+    expect(causes(late)).toEqual(['no-fencing', 'orphan-children']);
+  });
+
   test('from one word for the end to another: the first may be a step on the way', () => {
     const extracted = (): RunBuilder =>
       restarted().picksUp(2).row({ status: 'extracted', state: 'completed', progress: 90 }, 2);
@@ -104,8 +135,32 @@ describe('the end did not last', () => {
 });
 
 describe('the end was the wrong one', () => {
+  const FAILED = { status: 'failed', error: 'no', completedAt: '2026-01-31T12:00:01+00:00' };
+
   test('failed by a new worker at its start, and left so', () => {
     expect(causes(control(failedAtBoot(restarted())))).toEqual(['failed-at-boot']);
+  });
+
+  test('… and again by the redelivery: the first of both is told', () => {
+    expect(causes(control(failedAtBoot(restarted()).picksUp(2).failed('again')))).toEqual(['failed-at-boot']);
+  });
+
+  test('… and made anew as a row of its own: that is told by itself', () => {
+    const files = [1, 2, 3, 4, 5].map((number) => `/tmp/subject/file-${number}.pdf`);
+    const anew = failedAtBoot(restarted()).event({ kind: 'row:stranger', job: 'job-1', id: 'b', files });
+    expect(causes(anew)).not.toContain('failed-at-boot');
+    expect(causes(anew)).toContain('resumed-as-new-job');
+  });
+
+  test('… is as it should be where its files cannot be read', () => {
+    const run = restarted({ fileMode: 'missing', broker: false }).row(FAILED, 2);
+    expect(causes(run)).toEqual(['work-not-shown']);
+  });
+
+  test('… and given up by the broker later: the row was told of an end', () => {
+    const run = failedAtBoot(restarted()).broker({ state: 'dead', owner: null });
+    expect(causes(run)).toContain('failed-at-boot');
+    expect(causes(run)).not.toContain('broker-gave-up-row-not-told');
   });
 
   test('failed by the old worker on its way out, and left so', () => {
@@ -127,6 +182,21 @@ describe('the end was the wrong one', () => {
 
   test('failed after it was taken up, where the control completes', () => {
     expect(causes(control(restarted().picksUp(2).failed('input used up')))).toEqual(['rerun-cannot-succeed']);
+  });
+
+  test('… by the row alone, in one write with its claim or after it', () => {
+    const claimed = restarted({ broker: false }).picksUp(2).row(FAILED, 2);
+    expect(causes(control(claimed))).toEqual(['rerun-cannot-succeed']);
+    const atOnce = restarted({ broker: false }).row({ ...FAILED, taskId: 'b' }, 2);
+    expect(causes(control(atOnce))).toEqual(['rerun-cannot-succeed']);
+  });
+
+  test('… of which only a look at the end knows: by whom, nobody can say', () => {
+    const run = control(restarted()).of('subject');
+    const seen = run.row(FAILED, 2).events.pop();
+    if (seen?.kind !== 'row:version') throw new Error('a version was expected');
+    run.event({ ...seen, source: 'read' });
+    expect(causes(run)).not.toContain('rerun-cannot-succeed');
   });
 
   test('… also where it failed before it had written anything: it was handed out, so that is no clean-up at a start', () => {
@@ -152,144 +222,5 @@ describe('the end was the wrong one', () => {
   test('… by retries that the restart used up', () => {
     const run = restarted().picksUp(2, { retryCount: 1, maxRetries: 1 }).failed('no retries left');
     expect(causes(control(run))).toEqual(['restarts-burn-retries']);
-  });
-});
-
-describe('effects', () => {
-  const effects = (run: RunBuilder, counts: readonly number[]): RunBuilder =>
-    run.event({
-      kind: 'effects:counted',
-      job: 'job-1',
-      role: 'subject',
-      source: 'query',
-      effects: FILES.flatMap((item, index) =>
-        counts[index] === 0 ? [] : [{ item, count: counts[index] ?? 1 }],
-      ),
-    });
-
-  const handedOverAt40 = (): RunBuilder =>
-    inFlight().progress(40).strike().gone().starts(2).ready(2).picksUp(2).progress(60).completed();
-
-  test('missing, from before the strike', () => {
-    expect(causes(effects(handedOverAt40(), [0]))).toEqual(['items-missing']);
-    expect(valuesOf(effects(handedOverAt40(), [0]), 'items-missing')).toEqual({ items: 1 });
-  });
-
-  test('missing: the file in hand, the one that was passed over, all that came after', () => {
-    expect(causes(effects(handedOverAt40(), [1, 0]))).toEqual(['effect-and-mark-apart']);
-    expect(causes(effects(handedOverAt40(), [1, 1, 0]))).toEqual(['resumed-past-work']);
-    expect(causes(effects(handedOverAt40(), [1, 1, 1, 0, 0]))).toEqual(['error-swallowed']);
-  });
-
-  test('twice', () => {
-    expect(causes(effects(handedOver(), [2]))).toEqual(['effects-not-idempotent']);
-    expect(causes(effects(handedOver(), [1, 2]))).toEqual(['effect-and-mark-apart']);
-  });
-});
-
-describe('the queue', () => {
-  test('was told that it failed, the row that it completed', () => {
-    const run = (): RunBuilder => handedOver().broker({ state: 'dead' });
-    expect(causes(run())).toEqual(['row-and-queue-disagree']);
-    expect(valuesOf(run(), 'row-and-queue-disagree')).toEqual({
-      status: 'completed',
-      broker: 'the broker gave it up',
-    });
-  });
-
-  test('was told of an end, the row was not', () => {
-    const run = restarted().picksUp(2).progress(40).broker({ state: 'ended', owner: null }).timesOut();
-    expect(causes(run)).toEqual(['row-and-queue-disagree']);
-  });
-
-  test('was never told of the end', () => {
-    const run = restarted()
-      .picksUp(2)
-      .row({ status: 'completed', progress: 100, completedAt: '2026-01-31T12:00:01+00:00' }, 2);
-    expect(causes(run)).toEqual(['never-acked']);
-  });
-});
-
-describe('others', () => {
-  const struck = (): RunBuilder =>
-    aRun()
-      .job('witness-ended')
-      .picksUp(1)
-      .completed()
-      .job('subject')
-      .submitted()
-      .job('witness-waiting')
-      .of('subject')
-      .picksUp(1)
-      .progress(20)
-      .strike()
-      .gone()
-      .starts(2)
-      .ready(2);
-
-  test('a recovery spoilt a job that had ended', () => {
-    const run = struck()
-      .of('witness-ended')
-      .row({ status: 'pending' }, 2)
-      .of('witness-waiting')
-      .picksUp(2)
-      .completed();
-    expect(causes(run.of('subject').picksUp(2).completed())).toEqual(['recovery-hit-finished-jobs']);
-  });
-
-  test('a late write of the worker that ended it is no recovery', () => {
-    const run = aRun().job('witness-ended').picksUp(1).completed().progress(90, 1).job('subject').submitted();
-    run.picksUp(1).progress(20).strike().gone().starts(2).ready(2).picksUp(2).completed();
-    expect(causes(run)).toEqual([]);
-  });
-
-  test('the dead still counts, and the one behind never runs', () => {
-    expect(causes(struck().picksUp(2).completed())).toEqual(['slot-left-behind']);
-  });
-
-  test('where the new worker died, that is why it never ran', () => {
-    expect(causes(struck().exits(2, 1).timesOut())).toEqual(['successor-died']);
-  });
-
-  test('an older claim wrote after a newer one', () => {
-    const run = restarted()
-      .picksUp(2)
-      .progress(40)
-      .row({ progress: 40, error: 'late' }, 1)
-      .progress(60, 2)
-      .completed(2);
-    expect(causes(run)).toContain('no-fencing');
-  });
-});
-
-describe('the accounts', () => {
-  test('put back to pending by a new worker, and what was done forgotten', () => {
-    const run = restarted()
-      .row({ status: 'pending', progress: 0, startedAt: null }, 2)
-      .picksUp(2)
-      .completed();
-    expect(causes(run)).toEqual(['reset-at-boot', 'started-at-reset']);
-  });
-
-  test('begun again', () => {
-    expect(causes(restarted().picksUp(2, { progress: 0 }).completed())).toEqual(['progress-reset']);
-  });
-
-  test('retries set back', () => {
-    const run = inFlight().row({ retryCount: 2 }, 1).strike().gone().starts(2).picksUp(2, { retryCount: 0 });
-    expect(causes(run.completed())).toEqual(['retries-miscounted']);
-  });
-
-  test('a backoff that the restart skipped', () => {
-    const run = aRun({ strikeAt: 'retrying', backoff: { baseMs: 1_000, factor: 2 } })
-      .job()
-      .submitted()
-      .picksUp(1);
-    run
-      .row({ status: 'retrying', retryCount: 1 }, 1)
-      .broker({ state: 'delayed', owner: null })
-      .strike()
-      .gone();
-    expect(causes(run.starts(2).picksUp(2).completed())).toEqual(['backoff-lost']);
   });
 });

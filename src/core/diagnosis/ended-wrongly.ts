@@ -4,10 +4,11 @@ import { isTerminal, type JobState } from '../event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
 import { claimIn } from '../claims.ts';
 import { isWaitingSpoilt } from '../criteria/witnesses-unharmed.ts';
-import { changesOf, jobInRole, lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
+import { isAfter, lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
 import { wasHandedOutBefore } from '../redelivery.ts';
 import { kindOfWrite } from '../take-over.ts';
 import {
+  changesIn,
   closedBeforeDrained,
   completedOnShutdown,
   effectAndMarkApart,
@@ -46,14 +47,14 @@ function endThatWasLeft({ facts }: Case): FirstEnd | undefined {
   if (terminal?.values == null) return undefined;
   const { state } = terminal.values;
   const left = changes.find(
-    ({ seq, values }) => seq > terminal.seq && values !== null && values.state !== state,
+    (version) => isAfter(version, terminal) && version.values !== null && version.values.state !== state,
   );
   if (left === undefined || facts.artefacts.has(left.seq)) return undefined;
   const writer = (version: RowVersion): number | null => facts.attribute(version)?.incarnation ?? null;
   const [by, leftBy] = [writer(terminal), writer(left)];
   const workedOn = changes.some(
     (version) =>
-      version.seq > left.seq && kindOfWrite(version.values, rowBefore(changes, version.seq)) !== 'none',
+      isAfter(version, left) && kindOfWrite(version.values, rowBefore(changes, version.seq)) !== 'none',
   );
   const claimed = claimIn(left.values) !== null && claimIn(left.values) !== claimIn(terminal.values);
   return { state, by, leftBy, byLateWrite: by !== null && by === leftBy && !claimed && !workedOn };
@@ -63,11 +64,11 @@ function endThatWasLeft({ facts }: Case): FirstEnd | undefined {
 export const failedAtBoot: Diagnose = (subject) => {
   const { terminal, takeOver, struck } = subject.facts;
   if (terminal?.values?.state !== 'failed') return undefined;
-  const incarnation = subject.facts.attribute(terminal)?.incarnation ?? null;
-  if (incarnation === null || incarnation <= struck) return undefined;
+  const incarnation = subject.facts.attribute(terminal)?.incarnation ?? 0;
+  if (incarnation <= struck) return undefined;
   // Put into a row of its own, or out of retries: that is told of by itself.
   if (subject.found('further-rows') || subject.found('retries-burnt')) return undefined;
-  const worked = takeOver !== undefined && takeOver.version.seq <= terminal.seq;
+  const worked = takeOver !== undefined && !isAfter(takeOver.version, terminal);
   if (worked || wasHandedOutBefore(subject.facts, terminal)) return undefined;
   const wrong =
     endThatWasLeft(subject) !== undefined ||
@@ -111,7 +112,8 @@ export const stepMappedAsEnd: Diagnose = (subject) => {
   if (terminal?.values == null || !subject.found('changed-after-end')) return undefined;
   const { state, status } = terminal.values;
   const next = changes.find(
-    ({ seq, values }) => seq > terminal.seq && !artefacts.has(seq) && values?.status !== status,
+    (version) =>
+      isAfter(version, terminal) && !artefacts.has(version.seq) && version.values?.status !== status,
   )?.values;
   return next?.state === state ? { state, first: status, second: next.status } : undefined;
 };
@@ -136,8 +138,8 @@ export const rerunCannotSucceed: Diagnose = (subject) => {
   if (!subject.found('ended-otherwise') || subject.found('retries-burnt')) return undefined;
   if (failedAtBoot(subject) !== undefined || endedOnShutdown(subject)) return undefined;
   const { takeOver, end } = subject.facts;
-  const handedOut = end !== undefined && wasHandedOutBefore(subject.facts, end);
-  return takeOver !== undefined || handedOut ? {} : undefined;
+  const handedOut = end && wasHandedOutBefore(subject.facts, end);
+  return takeOver !== undefined || handedOut === true ? {} : undefined;
 };
 
 export const itemsMissing: Diagnose = (subject) => {
@@ -166,7 +168,7 @@ export const neverAcked: Diagnose = (subject) => {
   if (!subject.found('still-in-queue') && !subject.found('messages-left')) return undefined;
   // A message that nobody was handed is not one that nobody acknowledged.
   const { facts } = subject;
-  const endedBy = facts.end === undefined ? undefined : facts.attribute(facts.end)?.incarnation;
+  const endedBy = facts.end && facts.attribute(facts.end)?.incarnation;
   if (facts.takeOver === undefined && endedBy !== facts.struck) return undefined;
   return { due: valuesOf(subject, 'still-in-queue')?.due ?? null };
 };
@@ -177,9 +179,8 @@ export const queueLeftovers: Diagnose = ({ found }) =>
 export const recoveryHitFinishedJobs: Diagnose = (subject) => {
   const touched = valuesOf(subject, 'ended-witness-touched');
   const { begun, struck, attribute } = subject.facts;
-  const job = jobInRole(subject.history, 'witness-ended');
-  if (touched === undefined || begun === undefined || job === undefined) return undefined;
-  const late = changesOf(subject.history, job).filter(({ seq }) => seq > begun.seq);
+  if (touched === undefined) return undefined;
+  const late = changesIn(subject.history, 'witness-ended').filter((version) => isAfter(version, begun));
   // What the old worker wrote to it, late, is no recovery's doing.
   const byRecovery = late.some((version) => (attribute(version)?.incarnation ?? struck + 1) > struck);
   return byRecovery ? { before: touched.before, after: touched.after } : undefined;
@@ -188,7 +189,7 @@ export const recoveryHitFinishedJobs: Diagnose = (subject) => {
 /** Jobs of one file completed before the restart; since then neither the one behind nor the subject does. */
 function refusedSince({ history, facts }: Case): string | undefined {
   const state = rowBefore(facts.versions)?.state;
-  if (state === undefined || !isTerminal(state) || state === 'completed') return undefined;
+  if (state !== 'failed' && state !== 'cancelled') return undefined;
   return isWaitingSpoilt(history) ? state : undefined;
 }
 

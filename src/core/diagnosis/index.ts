@@ -17,7 +17,7 @@ export const DIAGNOSES = {
   'successor-died': lost.successorDied,
   'redelivered-but-skipped': either(lost.redeliveredButSkipped, claims.takenAndLeft),
   'task-not-registered': celery.taskNotRegistered,
-  'stale-lock': either(celery.putBackAgain, claims.staleLock),
+  'stale-lock': either(lost.putBackAgain, claims.staleLock),
   'claim-tied-to-name': claims.claimTiedToName,
   'retry-in-memory': either(celery.retryInMemory, claims.retryInMemory),
   'grace-shorter-than-drain': claims.graceShorterThanDrain,

@@ -1,23 +1,25 @@
 /** Causes that show in which files were done, and how often: five files, of which one was noted as done at the strike. */
 import { describe, expect, test } from 'vitest';
-import { inFlight, restarted, type RunBuilder, type RunOptions } from '../../testing/history-builder.ts';
-import { diagnosedAs } from '../../testing/judged.ts';
-import { judge } from '../report.ts';
+import {
+  aRun,
+  inFlight,
+  restarted,
+  type RunBuilder,
+  type RunOptions,
+} from '../../testing/history-builder.ts';
+import { diagnosedAs, valuesOfDiagnosis } from '../../testing/judged.ts';
+import type { DiagnosisId } from './index.ts';
 
 const files = [1, 2, 3, 4, 5].map((number) => `/tmp/subject/file-${number}.pdf`);
 
-/** How often each file's effect is there. */
-function counted(run: RunBuilder, counts: readonly number[]): RunBuilder {
-  const effects = counts.flatMap((count, index) => (count === 0 ? [] : [{ item: files[index]!, count }]));
-  return run.event({ kind: 'effects:counted', job: 'job-1', role: 'subject', source: 'query', effects });
-}
+const END = '2026-01-31T12:00:02+00:00';
 
 function causes(run: RunBuilder, counts: readonly number[]): readonly string[] {
-  return diagnosedAs(counted(run, counts).end());
+  return diagnosedAs(run.effects(...counts).end());
 }
 
-function valuesOf(run: RunBuilder, counts: readonly number[], id: string): unknown {
-  return judge(counted(run, counts).end()).diagnoses.find((diagnosis) => diagnosis.id === id)?.values;
+function valuesOf(run: RunBuilder, counts: readonly number[], id: DiagnosisId): unknown {
+  return valuesOfDiagnosis(run.effects(...counts).end(), id);
 }
 
 /** Worker 2 takes the job over and completes it. */
@@ -56,17 +58,39 @@ describe('the file in hand alone', () => {
     expect(causes(again, [1, 2, 1, 1, 1])).toEqual(['effects-not-idempotent', 'progress-reset']);
   });
 
-  test('without a progress nobody knows which it was', () => {
-    const { events } = counted(resumed(), [1, 2, 1, 1, 1]).end();
-    const blind = inFlight();
-    const hidden = events.map((event) =>
-      event.kind === 'row:version' && event.values !== null
-        ? { ...event, values: { ...event.values, progress: null } }
-        : event,
-    );
-    blind.events.splice(0, blind.events.length, ...hidden);
-    expect(diagnosedAs(blind.history())).toEqual(['effects-not-idempotent']);
+  test.each([
+    [2, 1, 1, 1, 1],
+    [1, 2, 1, 1, 1],
+  ])('without a progress nobody knows which it was: %i %i %i %i %i', (...counts) => {
+    const blind = aRun().job().without('progress').submitted().picksUp(1).row({ error: null }, 1);
+    const done = blind.strike().gone().starts(2).ready(2).picksUp(2).wait(200);
+    expect(causes(done.row({ status: 'completed', completedAt: END }, 2).acks(), counts)).toEqual([
+      'effects-not-idempotent',
+    ]);
   });
+
+  test('is the first where nothing was noted as done: no mark can have come before its effect', () => {
+    const early = (): RunBuilder =>
+      aRun().job().submitted().picksUp(1).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(causes(early(), [2, 1, 1, 1, 1])).toEqual(['effect-and-mark-apart']);
+    expect(causes(early(), [1, 1, 1, 1, 1])).toEqual([]);
+  });
+
+  test('is counted among the job’s own files, not its neighbour’s', () => {
+    const run = aRun().job('witness-ended').picksUp(1).completed().job('subject').submitted().picksUp(1);
+    run.progress(20).strike().gone().starts(2).ready(2).picksUp(2).progress(60).completed();
+    expect(causes(run, [1, 2, 1, 1, 1])).toEqual(['effect-and-mark-apart']);
+  });
+});
+
+test.each([
+  ['items-missing', [0, 1, 1, 1, 1]],
+  ['effect-and-mark-apart', [1, 0, 1, 1, 1]],
+  ['resumed-past-work', [1, 1, 0, 1, 1]],
+  ['error-swallowed', [1, 1, 1, 0, 0]],
+] as const)('with two files noted as done: %s', (cause, counts) => {
+  const run = inFlight().progress(40).strike().gone().starts(2).ready(2).picksUp(2).progress(60);
+  expect(causes(run.completed(), counts)).toEqual([cause]);
 });
 
 describe('files that are missing', () => {
@@ -78,6 +102,10 @@ describe('files that are missing', () => {
   test('all from some file on: an error was swallowed', () => {
     expect(causes(resumed(), [1, 1, 0, 0, 0])).toEqual(['error-swallowed']);
     expect(valuesOf(resumed(), [1, 0, 0, 0, 0], 'error-swallowed')).toEqual({ items: 4 });
+  });
+
+  test('one that was noted as done and the next: passed over, not a mark that came too early', () => {
+    expect(causes(resumed(), [0, 0, 1, 1, 1])).toEqual(['resumed-past-work']);
   });
 
   test('some of those that had been noted as done: neither', () => {
@@ -97,51 +125,24 @@ describe('files that are missing', () => {
     expect(causes(run(), [1, 1, 1, 1, 1])).toEqual([]);
   });
 
+  test('of such a job that was run again all the same, nothing was passed over by the new run', () => {
+    const end = { status: 'completed', completedAt: END };
+    const run = inFlight({ polite: true }).strike().row(end, 1).gone().starts(2).ready(2).picksUp(2);
+    const again = causes(run.row(end, 2).acks(), [1, 0, 1, 1, 1]);
+    expect(again).toContain('redelivered-after-drain');
+    expect(again).not.toContain('resumed-past-work');
+  });
+
+  test('who ended it is not known: then neither is who passed them over', () => {
+    const unseen = (): RunBuilder =>
+      inFlight({ restartBy: 'operator', source: 'poll' }).strike().gone('connections').starts(2);
+    expect(causes(unseen().completed(), [1, 0, 1, 1, 1])).toContain('items-missing');
+    expect(causes(unseen().completed(), [1, 0, 0, 0, 0])).toContain('items-missing');
+    expect(causes(unseen().timesOut(), [1, 0, 0, 0, 0])).not.toContain('items-missing');
+  });
+
   test('a job that does not say it is completed may have fewer', () => {
     const failed = restarted({ fileMode: 'missing' }).picksUp(2).failed();
     expect(causes(failed, [1, 0, 0, 0, 0])).toEqual([]);
-  });
-});
-
-describe('two runs at once by the new worker', () => {
-  /** Claimed by the new worker, and again by it after this long; a lease ends a second after each claim. */
-  const twice = (owner: readonly [string, string], waitMs: number): RunBuilder => {
-    const lease = (run: RunBuilder): string => new Date(databaseMs(run) + 1_000).toISOString();
-    const run = inFlight({ queue: 'none' }).row({ owner: 'dead', leaseUntil: '2026-01-31T12:00:01Z' }, 1);
-    run.strike().gone().wait(2_000).starts(2).ready(2);
-    run
-      .row({ owner: owner[0], attempts: 2, leaseUntil: lease(run) }, 2)
-      .progress(40, 2)
-      .wait(waitMs);
-    run.row({ owner: owner[1], attempts: 3, leaseUntil: lease(run) }, 2).progress(60, 2);
-    return run.completed(2);
-  };
-  const databaseMs = (run: RunBuilder): number =>
-    Date.parse('2026-01-31T12:00:00Z') + (run.events.at(-1)?.atMs ?? 0);
-
-  test('by one name for both: the fence is not unique', () => {
-    expect(causes(twice(['host:1', 'host:1'], 1_500), [1, 2, 1, 1, 1])).toEqual([
-      'fence-not-unique',
-      'lock-shorter-than-work',
-    ]);
-    expect(valuesOf(twice(['host:1', 'host:1'], 1_500), [1, 2, 1, 1, 1], 'fence-not-unique')).toEqual({
-      claim: 'host:1',
-    });
-  });
-
-  test('by a name each: the lock ended before the work', () => {
-    const run = twice(['one', 'two'], 1_500);
-    expect(causes(run, [1, 2, 1, 1, 1])).toEqual(['lock-shorter-than-work']);
-    expect(valuesOf(twice(['one', 'two'], 1_500), [1, 2, 1, 1, 1], 'lock-shorter-than-work')).toMatchObject({
-      incarnation: 2,
-    });
-  });
-
-  test('while the lock of the first still ran it was no matter of the lock', () => {
-    expect(causes(twice(['one', 'two'], 10), [1, 2, 1, 1, 1])).not.toContain('lock-shorter-than-work');
-  });
-
-  test('where nothing is there twice, there is nothing to explain', () => {
-    expect(causes(twice(['one', 'two'], 1_500), [1, 1, 1, 1, 1])).toEqual([]);
   });
 });

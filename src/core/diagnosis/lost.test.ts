@@ -1,15 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { diagnosedAs } from '../../testing/judged.ts';
-import { judge } from '../report.ts';
+import { diagnosedAs, valuesOfDiagnosis } from '../../testing/judged.ts';
+import type { DiagnosisId } from './index.ts';
 
-function causes(run: RunBuilder): readonly string[] {
-  return diagnosedAs(run.end());
-}
-
-function valuesOf(run: RunBuilder, id: string): unknown {
-  return judge(run.end()).diagnoses.find((diagnosis) => diagnosis.id === id)?.values;
-}
+const causes = (run: RunBuilder): readonly string[] => diagnosedAs(run.end());
+const valuesOf = (run: RunBuilder, id: DiagnosisId): unknown => valuesOfDiagnosis(run.end(), id);
 
 /** Struck with the broker in this state, worker 2 there, and nothing came of it. */
 function lostWith(state: 'ended' | 'gone'): RunBuilder {
@@ -89,6 +84,7 @@ describe('the message is still there', () => {
       ),
     ).toEqual(['never-reclaimed']);
     expect(causes(restarted({ broker: false }).timesOut())).toEqual(['never-reclaimed']);
+    expect(causes(restarted().broker({ state: 'unknown' }).timesOut())).toEqual(['never-reclaimed']);
   });
 
   test('due later', () => {
@@ -128,6 +124,25 @@ describe('the message is still there', () => {
     const renews = { due: { kind: 'at', atMs: 500_000 } } as const;
     expect(causes(restarted().picksUp(2).broker(renews).timesOut())).toEqual(['stuck-after-pickup']);
     expect(causes(restarted().delivered(2).broker(renews).timesOut())).toEqual(['stuck-after-pickup']);
+    expect(causes(restarted({ broker: false }).picksUp(2).timesOut())).toEqual(['stuck-after-pickup']);
+  });
+
+  test('… until the broker gives it up', () => {
+    const run = restarted().picksUp(2).broker({ state: 'dead', owner: null }).timesOut();
+    expect(causes(run)).toEqual(['broker-gave-up-row-not-told']);
+  });
+
+  test('it waits, and was told to somebody, or to nobody who lives', () => {
+    const fetched = restarted().broker({ state: 'waiting', owner: 'token-of-2', due: { kind: 'now' } });
+    expect(causes(fetched.timesOut())).not.toContain('nobody-listens');
+    const died = restarted().exits(2, 1).broker({ state: 'waiting', owner: null });
+    expect(causes(died.timesOut())).toEqual(['successor-died']);
+  });
+
+  test('it waits, told with the queues that the workers consume', () => {
+    const waits = { state: 'waiting', owner: null, due: { kind: 'now' } } as const;
+    const run = restarted().broker({ ...waits, facts: { workerQueues: 'other' } });
+    expect(valuesOf(run.timesOut(), 'nobody-listens')).toEqual({ connected: 1, queues: 'other' });
   });
 });
 
@@ -156,7 +171,18 @@ describe('the new worker', () => {
     expect(causes(restarted().deletes(2).broker({ state: 'gone', owner: null }))).toEqual([
       'deleted-at-boot',
     ]);
+    expect(causes(restarted().deletes(2).timesOut())).toContain('deleted-at-boot');
+  });
+
+  test('did not delete it where somebody else did, nobody saw who, or rows may be deleted', () => {
     expect(causes(restarted().deletes(1))).not.toContain('deleted-at-boot');
+    expect(causes(restarted().deletes('psql').timesOut())).not.toContain('deleted-at-boot');
+    expect(causes(inFlight().deletes(1).strike().gone().starts(2))).not.toContain('deleted-at-boot');
+    const seen = restarted();
+    const deletion = seen.deletes(2).events.pop();
+    if (deletion?.kind !== 'row:version') throw new Error('a version was expected');
+    expect(causes(seen.event({ ...deletion, source: 'read' }))).not.toContain('deleted-at-boot');
+    expect(causes(handedOver({ levels: { 'job-persisted': 'off' } }).deletes(2))).toEqual([]);
   });
 });
 
@@ -169,6 +195,7 @@ describe('no cause is named', () => {
 
   test('of the target where the history breaks off', () => {
     expect(diagnosedAs(restarted().history())).toEqual([]);
+    expect(diagnosedAs(restarted().picksUp(2).history())).toEqual([]);
     expect(diagnosedAs(restarted({ broker: false }).history())).toEqual([]);
   });
 

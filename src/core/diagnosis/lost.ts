@@ -8,7 +8,13 @@ import {
   rowBefore,
   type BrokerSnapshot,
 } from '../history.ts';
-import { dueAfterEnd, findRedelivery, isHeldByAnother, isSomebodyThere } from '../redelivery.ts';
+import {
+  dueAfterEnd,
+  findRedelivery,
+  isHeldByAnother,
+  isSomebodyThere,
+  putBackUntouched,
+} from '../redelivery.ts';
 import {
   ackedOnReceipt,
   childDeathAcked as celeryChildDeathAcked,
@@ -45,10 +51,11 @@ function isOver(snapshot: BrokerSnapshot | undefined): boolean {
   return snapshot?.state === 'ended' || snapshot?.state === 'gone';
 }
 
-/** The worker that was to take it up ended by itself: nobody is left. */
+/** The worker that was to take it up, or the one behind it, ended by itself: nobody is left. */
 export const successorDied: Diagnose = (subject) => {
   const { successorDied: exit } = subject.facts;
-  if (!isLost(subject) || exit === undefined) return undefined;
+  const missed = isLost(subject) || subject.found('waiting-witness-stuck');
+  if (!missed || exit === undefined) return undefined;
   const { incarnation, exitCode, signal, lastLine } = exit;
   return { incarnation, exitCode, signal, lastLine };
 };
@@ -86,17 +93,28 @@ export const redeliveredButSkipped: Diagnose = (subject) => {
   if (!isUntouched(subject) || !isOver(now(subject)) || isChildsDeath(subject)) return undefined;
   if (ackedOnReceipt(subject) !== undefined) return undefined;
   const again = findRedelivery(facts);
-  const after = facts.brokerAfterGone;
   if (again === undefined && messagesDeleted(subject) !== undefined) return undefined;
-  const wasThere =
-    after !== undefined && !isOver(after) && after.state !== 'dead' && after.state !== 'unknown';
+  const after = facts.brokerAfterGone?.state;
+  const wasThere = after === 'waiting' || after === 'active' || after === 'delayed';
   return again !== undefined || wasThere ? { deliveries: again?.deliveries ?? null } : undefined;
+};
+
+/** Handed out to a living worker and put back by it, again and again, without a word in the row. */
+export const putBackAgain: Diagnose = (subject) => {
+  const { facts, history } = subject;
+  const after = now(subject);
+  if (!isUntouched(subject) || dueAfterEnd(history, facts) !== undefined) return undefined;
+  if (after === undefined || isOver(after) || after.state === 'dead') return undefined;
+  const { times, inVain } = putBackUntouched(facts, after);
+  // What is held at the end was not put back, the last time.
+  if (!inVain || takenAndLeft(subject) !== undefined) return undefined;
+  return { incarnation: facts.successor?.incarnation ?? null, again: times };
 };
 
 /** The queue keeps the job until its children are done, and with the time that was waited they were not. */
 export const groupWaitsForTheDead: Diagnose = (subject) => {
   const { facts } = subject;
-  if (!isLost(subject) || facts.end !== undefined || facts.successorDied !== undefined) return undefined;
+  if (!isLost(subject) || facts.successorDied !== undefined) return undefined;
   return now(subject)?.facts?.['waitsForChildren'] === true
     ? { progress: facts.versions.at(-1)?.values?.progress ?? null }
     : undefined;
@@ -144,15 +162,17 @@ function timeoutOf({ history }: Case): number {
 
 export const notYetDue: Diagnose = (subject) => {
   const neighbours = valuesOf(subject, 'not-due-yet');
-  if (subject.has('witnesses-unharmed', 'inconclusive') && neighbours !== undefined && !isLost(subject)) {
+  if (
+    subject.has('witnesses-unharmed', 'inconclusive') &&
+    neighbours !== undefined &&
+    subject.facts.end !== undefined
+  ) {
     return { due: neighbours.due, timeoutMs: timeoutOf(subject), neighbour: 1 };
   }
   if (!isLost(subject) || subject.facts.end !== undefined) return undefined;
   const due = dueAfterEnd(subject.history, subject.facts);
   if (due === undefined) return undefined;
-  const timeoutMs = timeoutOf(subject);
-  const after = now(subject);
-  return { due, timeoutMs, ...(after === undefined ? {} : visibilityValues(subject.history, after)) };
+  return { due, timeoutMs: timeoutOf(subject), ...visibilityValues(subject.history, now(subject)) };
 };
 
 /** A new worker did take it up, and never brought it to its end. */
@@ -160,8 +180,7 @@ export const stuckAfterPickup: Diagnose = (subject) => {
   const { facts } = subject;
   const after = now(subject);
   if (!subject.has('reached-terminal', 'failed') || !isLost(subject)) return undefined;
-  if (facts.end !== undefined || facts.terminal !== undefined || facts.successorDied !== undefined)
-    return undefined;
+  if (facts.terminal !== undefined || facts.successorDied !== undefined) return undefined;
   if (groupWaitsForTheDead(subject) !== undefined) return undefined;
   const held = after !== undefined && isHeldByAnother(facts, after);
   if ((facts.takeOver === undefined && !held) || takenAndLeft(subject) !== undefined) return undefined;
@@ -180,7 +199,7 @@ export const nobodyListens: Diagnose = (subject) => {
   }
   if (!isLost(subject) || facts.successorDied !== undefined || after?.state !== 'waiting') return undefined;
   // What a worker has fetched and not begun waits too, and somebody listens.
-  if (after.owner !== null) return undefined;
+  if (after.owner !== null || putBackAgain(subject) !== undefined) return undefined;
   const queues = after.facts?.['workerQueues'];
   return {
     connected,
@@ -202,6 +221,6 @@ export const deletedAtBoot: Diagnose = (subject) => {
   if (!subject.has('job-persisted', 'failed')) return messagesDeleted(subject);
   const deleted = subject.facts.changes.find((version) => version.values === null);
   if (deleted === undefined) return undefined;
-  const incarnation = subject.facts.attribute(deleted)?.incarnation ?? null;
-  return incarnation !== null && incarnation > subject.facts.struck ? { incarnation } : undefined;
+  const incarnation = subject.facts.attribute(deleted)?.incarnation ?? 0;
+  return incarnation > subject.facts.struck ? { incarnation } : undefined;
 };

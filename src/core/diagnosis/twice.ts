@@ -4,6 +4,7 @@ import { findStallOfTheLiving } from '../redelivery.ts';
 import { visibilityShorterThanWork } from './celery.ts';
 import { effectAndMarkApart, fenceNotUnique, lockShorterThanWork, resumedTwice } from './claims.ts';
 import type { Diagnose } from './diagnosis.ts';
+import { isAfter } from '../history.ts';
 import { valuesOf } from './ended-wrongly.ts';
 
 export const effectsNotIdempotent: Diagnose = (subject) => {
@@ -26,11 +27,11 @@ export const recoveredLiveJob: Diagnose = (subject) => {
   const { begun, struck, changes, attribute } = facts;
   if (!subject.found('further-messages') && !subject.has('single-writer', 'failed')) return undefined;
   const started = history.of('worker:started').find(({ incarnation }) => incarnation > struck);
-  if (begun === undefined || started === undefined || started.seq > begun.seq) return undefined;
+  if (begun === undefined || started === undefined) return undefined;
   const claim = firstClaimAfter(facts, started.seq);
   if (claim === null || claim.incarnation <= struck || (claim.beforeLeaseMs ?? -1) >= 0) return undefined;
   const inTime = changes.some(
-    (version) => version.seq < begun.seq && attribute(version)?.incarnation === claim.incarnation,
+    (version) => !isAfter(version, begun) && attribute(version)?.incarnation === claim.incarnation,
   );
   if (!inTime || findStallOfTheLiving(facts) !== undefined) return undefined;
   return visibilityShorterThanWork(subject) === undefined ? { incarnation: claim.incarnation } : undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { diagnosedAs } from '../../testing/judged.ts';
+import { diagnosedAs, valuesOfDiagnosis } from '../../testing/judged.ts';
 import { judge } from '../report.ts';
 
 function causes(run: RunBuilder): readonly string[] {
@@ -40,6 +40,23 @@ describe('it ended, or was given back, before it could be interrupted', () => {
       .completed();
     expect(causes(run)).toEqual(['stopped-politely']);
   });
+});
+
+test('three seconds after the end of the job a worker did not leave with it', () => {
+  const left = (ms: number): readonly string[] =>
+    causes(inFlight({ restartBy: 'operator' }).strike().completed().wait(ms).gone().starts(2));
+  expect(left(2_979)).toEqual(['stopped-politely']);
+  expect(left(2_980)).toEqual(['ended-before-restart']);
+});
+
+test('it is said whether the job was held, and who restarted', () => {
+  const ended = (held: boolean): unknown => {
+    const run = inFlight({ restartBy: 'operator' });
+    if (held) run.event({ kind: 'hold:placed', job: 'job-1', backendPid: 1 });
+    return valuesOfDiagnosis(run.completed().strike().gone().end(), 'ended-before-restart');
+  };
+  expect(ended(true)).toEqual({ hold: 1, by: 'operator' });
+  expect(ended(false)).toEqual({ hold: 0, by: 'operator' });
 });
 
 describe('the moment to strike never came', () => {
@@ -86,63 +103,14 @@ describe('the moment to strike never came', () => {
 });
 
 describe('the worker', () => {
-  const stillThere = (run: RunBuilder): RunBuilder =>
-    run.event({ kind: 'worker:still-there', incarnation: 1, pids: [4001], connections: [] });
-
-  test('was not restarted by the person who was asked', () => {
-    expect(causes(stillThere(inFlight(byOperator).strike()).completed())).toEqual(['worker-not-restarted']);
-  });
-
-  test('… or by the command', () => {
-    const run = stillThere(inFlight({ restartBy: 'command', named: false }).strike()).completed();
-    expect(judge(run.end()).diagnoses).toEqual([
-      { id: 'worker-not-restarted', values: { pids: '4001', by: 'command' } },
-    ]);
-  });
-
-  test('swallowed the signal', () => {
-    const run = stillThere(inFlight({ polite: true }).strike()).completed();
-    expect(judge(run.end()).diagnoses).toEqual([
-      { id: 'signal-swallowed', values: { signal: 'SIGTERM', pids: '4001' } },
-    ]);
-  });
-
-  test('was started by something that took the signal, went, and did not pass it on', () => {
-    const left = { kind: 'worker:still-there', incarnation: 1, pids: [4100], connections: [] } as const;
-    const politely = inFlight({ polite: true }).strike().event(left).completed();
-    expect(judge(politely.end()).diagnoses).toMatchObject([
-      { id: 'signal-swallowed', values: { signal: 'SIGTERM', pids: '4100', passedOn: 0 } },
-      { id: 'orphan-children' },
-    ]);
-    expect(causes(inFlight().strike().event(left).completed())).toEqual(['orphan-children']);
-  });
-
-  test('only reconnected', () => {
-    expect(causes(inFlight(byOperator).strike().gone('connections', false).starts(2).ready(2))).toContain(
-      'worker-not-restarted',
-    );
-  });
-
-  test('died by itself before the strike', () => {
-    const run = inFlight().exits(1, 1, 'out of memory').strike().gone().starts(2).picksUp(2).completed();
-    expect(judge(run.end()).diagnoses).toEqual([
+  test('died by itself before the strike, which is told of the struck one', () => {
+    const run = inFlight().exits(2, 7, 'the other').exits(1, 1, 'out of memory').strike().gone().starts(2);
+    expect(judge(run.picksUp(2).completed().end()).diagnoses).toEqual([
       {
         id: 'died-before-strike',
         values: { incarnation: 1, exitCode: 1, signal: null, lastLine: 'out of memory' },
       },
     ]);
-  });
-
-  test('left a part of it behind that goes on writing', () => {
-    expect(causes(restarted().progress(40, 1).progress(60, 1).completed(1))).toEqual(['orphan-children']);
-  });
-
-  test('was killed, and what works for it was none of its processes', () => {
-    const goesOn = (ms: number): RunBuilder =>
-      inFlight().strike().wait(ms).progress(60, 1).completed(1).gone();
-    expect(causes(goesOn(700).starts(2).ready(2))).toEqual(['orphan-children']);
-    // What the server was still busy with is all of one transaction, or comes at once.
-    expect(causes(goesOn(50).starts(2).ready(2))).toEqual(['ended-before-restart']);
   });
 
   test('was not the one that held the job', () => {
@@ -156,6 +124,21 @@ describe('the worker', () => {
   });
 });
 
+describe('a status that nothing maps', () => {
+  test('is named where it may be the reason', () => {
+    const history = restarted().row({ status: 'archived' }, 2).timesOut().end();
+    expect(diagnosedAs(history)).toEqual(['status-not-mapped']);
+    expect(valuesOfDiagnosis(history, 'status-not-mapped')).toEqual({ status: 'archived' });
+    const early = inFlight().row({ status: 'archiving' }, 1).completed();
+    expect(causes(early)).toEqual(['status-not-mapped', 'ended-before-restart']);
+  });
+
+  test('is not where all went well', () => {
+    const run = restarted().picksUp(2).row({ status: 'archiving' }, 2).progress(60).completed();
+    expect(causes(run)).toEqual([]);
+  });
+});
+
 describe('too little can be seen', () => {
   test('whose writes these are', () => {
     const run = inFlight({ ...byOperator, broker: false })
@@ -163,6 +146,21 @@ describe('too little can be seen', () => {
       .row({ progress: 25 }, 'x');
     run.gone('connections', true).starts(2).ready(2).row({ progress: 40 }, 'x').timesOut();
     expect(causes(run)).toContain('writers-unknown');
+  });
+
+  test('… by how they were observed', () => {
+    const observed = (pooled: boolean): unknown => {
+      const run = inFlight({ restartBy: 'operator', source: 'poll', pooled }).strike();
+      run.gone('processes', false).starts(2).progress(40);
+      return valuesOfDiagnosis(run.end(), 'writers-unknown');
+    };
+    expect(observed(false)).toEqual({ source: 'poll', pooled: 0 });
+    expect(observed(true)).toEqual({ source: 'poll', pooled: 1 });
+  });
+
+  test('whether the files were done, where that went faster than one of them takes', () => {
+    const slow = aRun().job().submitted().picksUp(1).wait(300).progress(20).strike().gone().starts(2);
+    expect(causes(slow.ready(2).picksUp(2).completed())).toEqual(['effects-unknown']);
   });
 
   test('whether anybody worked', () => {

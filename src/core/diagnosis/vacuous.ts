@@ -26,8 +26,8 @@ export const stoppedPolitely: Diagnose = (subject) =>
 function leftWithTheJob({ found, facts }: Case): boolean {
   const { terminal, gone } = facts;
   if (!found('ended-by-old-worker') || facts.by === 'auto') return false;
-  if (terminal === undefined || gone === undefined) return false;
-  return gone.atMs - terminal.atMs < LEFT_WITH_THE_JOB_MS;
+  const stayedMs = (gone?.atMs ?? Number.NaN) - (terminal?.atMs ?? Number.NaN);
+  return stayedMs < LEFT_WITH_THE_JOB_MS;
 }
 
 export const notInFlight: Diagnose = ({ found, facts }) =>
@@ -36,7 +36,7 @@ export const notInFlight: Diagnose = ({ found, facts }) =>
 export const workerNotRestarted: Diagnose = ({ found, facts }) => {
   if (!found('worker-still-there') && !found('worker-not-seen-gone') && !found('connection-lives-on'))
     return undefined;
-  if (facts.by === 'auto' || facts.gone?.connectionsGone === true) return undefined;
+  if (facts.by === 'auto') return undefined;
   return { pids: facts.stillThere?.pids.join(' ') ?? '', by: facts.by };
 };
 
@@ -49,7 +49,7 @@ export const signalSwallowed: Diagnose = ({ found, facts }) => {
   const { faults, stillThere } = facts;
   const values = { signal: faults[0]?.signal ?? null, pids: stillThere?.pids.join(' ') ?? '' };
   if (!isOrphaned(facts)) return values;
-  return values.signal === null || values.signal === 'SIGKILL' ? undefined : { ...values, passedOn: 0 };
+  return (values.signal ?? 'SIGKILL') === 'SIGKILL' ? undefined : { ...values, passedOn: 0 };
 };
 
 /** The worker had ended by itself before anybody struck it. */
@@ -66,7 +66,7 @@ export const diedBeforeStrike: Diagnose = ({ found, facts, history }) => {
 
 /** The main process has gone, and others of its tree have not. */
 function isOrphaned({ stillThere, mainPid }: RestartFacts): boolean {
-  return stillThere !== undefined && mainPid !== undefined && !stillThere.pids.includes(mainPid);
+  return mainPid !== undefined && stillThere?.pids.includes(mainPid) === false;
 }
 
 export const orphanChildren: Diagnose = ({ found, facts, history }) => {
@@ -84,14 +84,12 @@ const LANDED_AFTER_KILL_MS = 500;
 
 /** Its processes were killed, and what writes for it went on: more than the one transaction that was under way. */
 function didWorkGoOn({ facts, history }: Pick<Case, 'facts' | 'history'>): boolean {
-  const { begun, struck, changes, attribute, faults, by } = facts;
+  const { struck, changes, attribute, faults } = facts;
   const [fault] = faults;
-  if (by !== 'auto' || begun === undefined || fault?.signal !== 'SIGKILL' || fault.reach !== 'tree')
-    return false;
+  if (fault?.signal !== 'SIGKILL' || fault.reach !== 'tree') return false;
   const late = changes.filter(
     (version) =>
-      version.source === 'trigger' &&
-      writtenAtMs(history, version) > begun.atMs + LANDED_AFTER_KILL_MS &&
+      writtenAtMs(history, version) > fault.atMs + LANDED_AFTER_KILL_MS &&
       attribute(version)?.incarnation === struck,
   );
   return new Set(late.map(({ writer }) => writer?.transactionId)).size > 1;
