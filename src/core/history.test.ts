@@ -6,6 +6,7 @@ import {
   firstIncarnation,
   firstSnapshotAfter,
   hasEnded,
+  isAfter,
   isBefore,
   lastSnapshotBefore,
   NEVER,
@@ -19,6 +20,13 @@ test('nothing is before itself, and everything before what never came', () => {
   expect(isBefore({ seq: 1 }, { seq: 2 })).toBe(true);
   expect(isBefore({ seq: 2 }, { seq: 2 })).toBe(false);
   expect(isBefore({ seq: 2 }, NEVER)).toBe(true);
+});
+
+test('nothing is after itself, or after what never was', () => {
+  expect(isAfter({ seq: 2 }, { seq: 1 })).toBe(true);
+  expect(isAfter({ seq: 1 }, { seq: 1 })).toBe(false);
+  expect(isAfter({ seq: 1 }, { seq: 2 })).toBe(false);
+  expect(isAfter({ seq: 1 }, undefined)).toBe(false);
 });
 
 test('a version has ended whose row is there in a final state', () => {
