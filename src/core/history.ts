@@ -47,7 +47,7 @@ export function isBefore(one: Recorded, other: Recorded): boolean {
 
 /** Nothing comes after what never was. */
 export function isAfter(one: Recorded, other: Recorded | undefined): boolean {
-  return other !== undefined && one.seq > other.seq;
+  return other !== undefined && isBefore(other, one);
 }
 
 /** @param events in the order of their `seq` */
