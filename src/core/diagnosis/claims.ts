@@ -115,7 +115,7 @@ function isNamedAnew({ history, facts }: Case, name: string): boolean {
   if (/[0-9a-f]{8}-?[0-9a-f]{4}/i.test(name)) return true;
   const trees = history.of('worker:processes').filter(({ incarnation }) => incarnation === facts.struck);
   const pids = trees.flatMap(({ processes }) => processes.map(({ pid }) => String(pid)));
-  return (name.match(/\d+/g) ?? []).some((number) => pids.includes(number));
+  return [...name.matchAll(/\d+/g)].some(([number]) => pids.includes(number));
 }
 
 /** It failed once, was to be retried, and with the worker the retry was gone. */

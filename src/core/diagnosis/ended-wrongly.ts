@@ -109,13 +109,16 @@ export const reranFinishedJob: Diagnose = (subject) => {
  */
 export const stepMappedAsEnd: Diagnose = (subject) => {
   const { terminal, changes, artefacts } = subject.facts;
-  if (terminal?.values == null || !subject.found('changed-after-end')) return undefined;
-  const { state, status } = terminal.values;
+  const changed = valuesOf(subject, 'changed-after-end');
+  if (changed === undefined) return undefined;
+  const status = terminal?.values?.status ?? null;
   const next = changes.find(
     (version) =>
       isAfter(version, terminal) && !artefacts.has(version.seq) && version.values?.status !== status,
   )?.values;
-  return next?.state === state ? { state, first: status, second: next.status } : undefined;
+  return next?.state === changed.state
+    ? { state: changed.state, first: status, second: next.status }
+    : undefined;
 };
 
 export const wroteAfterEnd: Diagnose = (subject) => {
