@@ -21,7 +21,14 @@ import {
   isCelery,
   visibilityValues,
 } from './celery.ts';
-import { closedBeforeDrained, isPaused, isWaitingRemoved, loadedAtBootOnly, takenAndLeft } from './claims.ts';
+import {
+  closedBeforeDrained,
+  isPaused,
+  isWaitingRemoved,
+  isWaitingRemovedSince,
+  loadedAtBootOnly,
+  takenAndLeft,
+} from './claims.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 import { valuesOf } from './ended-wrongly.ts';
 
@@ -213,7 +220,11 @@ export const nobodyListens: Diagnose = (subject) => {
 /** The message was there when the old worker was gone, and nobody was handed it; nor the one behind, and both are gone. */
 function messagesDeleted(subject: Case): DiagnosisValues | undefined {
   const { successor } = subject.facts;
-  if (!isUntouched(subject) || isCelery(subject.history) || successor === undefined) return undefined;
+  if (isCelery(subject.history) || successor === undefined) return undefined;
+  if (subject.found('waiting-witness-stuck') && isWaitingRemovedSince(subject) && !isLost(subject)) {
+    return { incarnation: successor.incarnation, message: 1, neighbour: 1 };
+  }
+  if (!isUntouched(subject)) return undefined;
   if (now(subject)?.state !== 'gone' || !wasKept(subject)) return undefined;
   if (findRedelivery(subject.facts) !== undefined || !isWaitingRemoved(subject)) return undefined;
   return { incarnation: successor.incarnation, message: 1 };
