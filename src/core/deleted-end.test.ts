@@ -29,6 +29,13 @@ test('what nobody has worked on was not ended by that', () => {
   expect(judgedAs(deleted, 'picked-up-again')).not.toMatch(/^passed/);
 });
 
+test('where they are moved to an archive, one that does not lie there is lost', () => {
+  const values = { status: 'completed', state: 'completed', digest: 'archived' } as const;
+  const lost = struck().picksUp(2).wait(900).progress(100).deletes(2).acks();
+  const moved = lost.event({ kind: 'row:archived', job: 'job-ended', role: 'witness-ended', values });
+  expect(judgedAs(moved.end(), 'job-persisted')).toBe('failed row-gone');
+});
+
 test('elsewhere a deletion is a loss', () => {
   const kept = aRun().job('witness-ended').submitted().picksUp(1).completed().job().submitted().picksUp(1);
   const run = kept.progress(20).strike().gone().starts(2).ready(2).picksUp(2).progress(100).deletes(2);

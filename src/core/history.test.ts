@@ -6,6 +6,7 @@ import {
   firstIncarnation,
   firstSnapshotAfter,
   hasEnded,
+  isAfter,
   isBefore,
   lastSnapshotBefore,
   NEVER,
@@ -19,6 +20,13 @@ test('nothing is before itself, and everything before what never came', () => {
   expect(isBefore({ seq: 1 }, { seq: 2 })).toBe(true);
   expect(isBefore({ seq: 2 }, { seq: 2 })).toBe(false);
   expect(isBefore({ seq: 2 }, NEVER)).toBe(true);
+});
+
+test('nothing is after itself, or after what never was', () => {
+  expect(isAfter({ seq: 2 }, { seq: 1 })).toBe(true);
+  expect(isAfter({ seq: 1 }, { seq: 1 })).toBe(false);
+  expect(isAfter({ seq: 1 }, { seq: 2 })).toBe(false);
+  expect(isAfter({ seq: 1 }, undefined)).toBe(false);
 });
 
 test('a version has ended whose row is there in a final state', () => {
@@ -95,6 +103,18 @@ describe('progress', () => {
     run.row({ progress: null }, 1).picksUp(1).progress(1).progress(2);
     const seen = versionsOf(run.history(), 'job-1').map(({ values }) => values?.progress);
     expect(seen).toEqual([0, null, null, 20, 40]);
+  });
+
+  test('in items may end at 100, of the job of one file and of the job itself', () => {
+    const progress = (files: number, done: number, isEnded: boolean) => {
+      const run = aRun({ files }).job('witness-ended').picksUp(1).progress(1).completed().job().picksUp(1);
+      run.progress(done);
+      if (isEnded) run.completed();
+      return versionsOf(run.history(), 'job-1').at(-1)?.values?.progress;
+    };
+    expect(progress(5, 2, false)).toBe(40);
+    expect(progress(5, 2, true)).toBe(100);
+    expect(progress(250, 100, false)).toBe(40);
   });
 
   test('in items is known by the end, too, which is none as long as the job goes on', () => {

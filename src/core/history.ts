@@ -47,7 +47,7 @@ export function isBefore(one: Recorded, other: Recorded): boolean {
 
 /** Nothing comes after what never was. */
 export function isAfter(one: Recorded, other: Recorded | undefined): boolean {
-  return other !== undefined && one.seq > other.seq;
+  return other !== undefined && isBefore(other, one);
 }
 
 /** @param events in the order of their `seq` */
@@ -123,10 +123,11 @@ function readVersions(history: History, job: string | undefined): readonly RowVe
 
 /**
  * A queue that deletes the rows of jobs that have ended: so it did with the job that ran to its end before the subject
- * was made, and so before any restart.
+ * was made, and so before any restart. One that moves them to an archive is told by what lies there.
  */
 function removesEnded(history: History): boolean {
   const witness = jobInRole(history, 'witness-ended');
+  if (history.of('row:archived').some(({ job }) => job === witness)) return false;
   const subject = history.of('job:created').find(({ role }) => role === 'subject') ?? NEVER;
   const last = history
     .of('row:version')

@@ -25,6 +25,7 @@ describe('a value of the table is multiplied with', () => {
     { why: 'a share of one', of: 1, values: [0.2, 0.4], unit: 100 },
     { why: 'a share of one, with no neighbour', of: null, values: [0.2], unit: 100 },
     { why: 'a share of one that is written at the end alone', of: 1, values: [0], end: 1, unit: 100 },
+    { why: 'a share of one that is whole before the end', of: null, values: [0.5, 1], unit: 100 },
     { why: 'items', of: 1, values: [1, 2], unit: 20 },
     { why: 'items, also where some were done twice', of: 1, values: [1, 2, 6], unit: 20 },
     { why: 'items, also where the end is written as 100', of: 1, values: [1, 2], end: 100, unit: 20 },

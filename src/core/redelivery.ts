@@ -3,6 +3,7 @@ import { describeDue } from './broker-words.ts';
 import { isDeliveredSince } from './deliveries.ts';
 import {
   firstSnapshotAfter,
+  isAfter,
   isBefore,
   last,
   lastSnapshotBefore,
@@ -123,8 +124,7 @@ export function findStallOfTheLiving(facts: RestartFacts): BrokerSnapshot | unde
   return facts.snapshots.find((snapshot, index) => {
     const previous = facts.snapshots[index - 1];
     if ((snapshot.stalls ?? 0) <= (previous?.stalls ?? Number.POSITIVE_INFINITY)) return false;
-    const struck = facts.begun && isBefore(facts.begun, snapshot);
-    return struck !== true || isRedelivered(facts, previous) === true;
+    return !isAfter(snapshot, facts.begun) || isRedelivered(facts, previous) === true;
   });
 }
 

@@ -185,6 +185,25 @@ describe('the facts of the report', () => {
     expect(untouched).toMatchObject({ downtimeMs: null, recoveryMs: null, restartToTerminalMs: null });
   });
 
+  test('times are said to count from a restart only where one was seen', () => {
+    const from = (run: RunBuilder): string => judge(run.end()).countedFrom;
+    expect(from(handedOver())).toBe('restart');
+    expect(from(inFlight().strike().timesOut())).toBe('strike');
+    expect(from(inFlight().strike().gone().timesOut())).toBe('strike');
+    expect(from(inFlight({ restartBy: 'operator' }).strike().timesOut())).toBe('request');
+    expect(from(inFlight({ restartBy: 'operator' }).strike().gone().timesOut())).toBe('strike');
+  });
+
+  test('the table’s own word for a state, where it has one alone', () => {
+    const run = inFlight().row({ status: 'retrying' }, 1).row({ status: 'done', state: 'completed' }, 1);
+    expect(judge(run.end()).statuses).toEqual({ pending: 'pending', completed: 'done' });
+    expect(judge(handedOver().deletes('psql').end()).statuses).toEqual({
+      pending: 'pending',
+      processing: 'processing',
+      completed: 'completed',
+    });
+  });
+
   test('what did not come has no time', () => {
     expect(judge(inFlight().completed().end()).timings).toMatchObject({
       downtimeMs: null,

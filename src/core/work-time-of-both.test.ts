@@ -100,6 +100,12 @@ describe('by the time that both workers had together, where no progress tells', 
     expect(isInDoubt(unclaimed.row({ status: 'completed', taskId: 'b' }, 2))).toBe(false);
   });
 
+  test('an end that claims it is no look between which that happened', () => {
+    const witness = aRun().job('witness-ended').picksUp(1).wait(290).completed().job().without('progress');
+    const run = restarts(witness.submitted().picksUp(1)).delivered(2);
+    expect(isInDoubt(run.row({ status: 'completed', taskId: 'b' }, 2))).toBe(true);
+  });
+
   test('nor where the old worker ended it itself', () => {
     const run = aRun({ polite: true }).job('witness-ended').picksUp(1).wait(290).completed().job();
     const drained = ends(run.without('progress').submitted().picksUp(1).strike(), 1);

@@ -98,6 +98,38 @@ describe('by the time that the struck worker took for a file', () => {
     });
   });
 
+  describe('of a broker that counts nothing', () => {
+    const celery = (): RunBuilder =>
+      aRun({ queue: 'celery' }).job().submitted().picksUp(1).wait(290).progress(20).strike().gone();
+
+    test('since it was seen to wait, or a first write that changes nothing', () => {
+      const waits = celery().wait(400).broker({ state: 'waiting', owner: null }).starts(2).ready(2);
+      expect(isTooSoon(ends(waits))).toBe(true);
+      expect(isTooSoon(ends(celery().starts(2).ready(2).wait(400).delivered(2).row({}, 2)))).toBe(true);
+    });
+  });
+
+  test.each([
+    [{ attempts: 2 }, true],
+    [{}, false],
+  ])('between two looks, where the second one sees it claimed and ended: %o', (claim, tooSoon) => {
+    const polled = aRun({ queue: 'none', source: 'poll' })
+      .job()
+      .submitted()
+      .picksUp(1)
+      .wait(290)
+      .progress(20);
+    if (!tooSoon) restarts(polled).picksUp(2);
+    else restarts(polled);
+    const { events } = polled
+      .wait(400)
+      .row({ status: 'completed', ...claim }, 2)
+      .history();
+    const end = events.at(-1)!;
+    if (end.kind !== 'row:version') throw new Error('it did not end');
+    expect(isTooSoon(createHistory([...events.slice(0, -1), { ...end, gapMs: 15 }]))).toBe(tooSoon);
+  });
+
   test('a first write that shows work already, or is the end, or only a touch, is no begin of it', () => {
     const handed = (): RunBuilder => restarts(slow()).delivered(2).wait(400);
     expect(isTooSoon(handed().progress(40, 2).completed(2))).toBe(false);

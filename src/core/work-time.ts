@@ -176,8 +176,7 @@ function spansOfWork(history: History, facts: RestartFacts, end: Ended, begun: M
 /** Under polling: a look saw it unclaimed, and the next one claimed and ended. */
 function isClaimedByEnd({ changes }: RestartFacts, { seq, values }: Ended): boolean {
   const before = rowBefore(changes, seq);
-  if (before == null) return false;
-  return (values.attempts ?? 0) > (before.attempts ?? 0) || isClaimed(values.taskId, before.taskId);
+  return (values.attempts ?? 0) > (before?.attempts ?? 0) || isClaimed(values.taskId, before?.taskId);
 }
 
 /**

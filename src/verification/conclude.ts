@@ -2,7 +2,7 @@
 import { environmentError } from '../core/errors.ts';
 import { isTerminal } from '../core/event.ts';
 import { readSubject } from './after-gone.ts';
-import { changesOf, type RowVersion } from '../core/history.ts';
+import type { RowVersion } from '../core/history.ts';
 import { restartFacts } from '../core/restart.ts';
 import { isTimeInDoubt } from '../core/work-time.ts';
 import { readRows } from '../jobs/read-rows.ts';
@@ -40,7 +40,9 @@ export async function lookInArchive(run: InFlight): Promise<void> {
   const { database, archive } = run;
   if (database === null || archive === null) return;
   const history = run.recorder.history();
-  const gone = history.of('job:created').filter(({ job }) => changesOf(history, job).at(-1)?.values === null);
+  const gone = history
+    .of('job:created')
+    .filter(({ job }) => recordedChanges(run, job).at(-1)?.values === null);
   const ids = gone.map(({ job }) => job);
   const { rows } = await readRows(database, archive, run.settings.jobs.statuses, ids);
   for (const { job, role } of gone) {
@@ -103,10 +105,10 @@ async function queryEffects(database: Database, sql: string, job: string) {
  */
 export async function checkObservation(run: InFlight): Promise<void> {
   await run.observer.catchUp();
-  const before = recordedChanges(run).length;
+  const before = recordedChanges(run, run.subject.id).length;
   const { rows } = await readJobs(run, [run.subject.id]);
   await run.observer.catchUp();
-  const changes = recordedChanges(run);
+  const changes = recordedChanges(run, run.subject.id);
   const there = rows.get(run.subject.id)?.digest;
   const complete = changes.slice(Math.max(0, before - 1)).some((version) => version.values?.digest === there);
   if (!complete) await readSubject(run);
@@ -114,11 +116,11 @@ export async function checkObservation(run: InFlight): Promise<void> {
 }
 
 /** As they were recorded: what the history makes of them (an end by deletion, say) does not lie in the table. */
-function recordedChanges(run: InFlight): readonly RowVersion[] {
+function recordedChanges(run: InFlight, of: string): readonly RowVersion[] {
   return run.recorder
     .history()
     .of('row:version')
-    .filter(({ job, source }) => job === run.subject.id && source !== 'read');
+    .filter(({ job, source }) => job === of && source !== 'read');
 }
 
 /** @returns whether an end without a restart has to be known to judge this one */

@@ -59,6 +59,12 @@ export function isWaitingRemoved(subject: Case): boolean {
   return row?.state === 'pending' && looksAtWaiting(subject).at(-1)?.state === 'gone';
 }
 
+/** … though it waited there when the old worker was gone. */
+export function isWaitingRemovedSince(subject: Case): boolean {
+  const then = looksAtWaiting(subject).find((look) => isAfter(look, subject.facts.gone));
+  return then?.state === 'waiting' && isWaitingRemoved(subject);
+}
+
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
 export const staleLock: Diagnose = (subject) => {
   const { successor, successorNotReady, successorDied, gone, brokerBefore } = subject.facts;

@@ -17,6 +17,7 @@ import {
   lostInShutdownWindow,
   resumedPastWork,
   isPaused,
+  isWaitingRemovedSince,
 } from './claims.ts';
 import { groupWaitsForTheDead } from './celery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
@@ -203,6 +204,7 @@ export const slotLeftBehind: Diagnose = (subject) => {
   if (stuck === undefined || subject.facts.successorDied !== undefined) return undefined;
   if (!subject.has('witnesses-unharmed', 'failed')) return undefined;
   if (lostInShutdownWindow(subject) !== undefined || isPaused(subject)) return undefined;
+  if (isWaitingRemovedSince(subject)) return undefined;
   const row = subject.facts.versions.at(-1)?.values;
   // Where the subject itself is stuck too, what keeps it is the cause of both.
   return row != null && isTerminal(row.state) ? { status: stuck.status } : undefined;

@@ -21,7 +21,14 @@ import {
   isCelery,
   visibilityValues,
 } from './celery.ts';
-import { closedBeforeDrained, isPaused, isWaitingRemoved, loadedAtBootOnly, takenAndLeft } from './claims.ts';
+import {
+  closedBeforeDrained,
+  isPaused,
+  isWaitingRemoved,
+  isWaitingRemovedSince,
+  loadedAtBootOnly,
+  takenAndLeft,
+} from './claims.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 import { valuesOf } from './ended-wrongly.ts';
 
@@ -167,17 +174,14 @@ function timeoutOf({ history }: Case): number {
 export const notYetDue: Diagnose = (subject) => {
   const neighbours = valuesOf(subject, 'not-due-yet');
   // Of a subject that has ended it is the one behind that is not due.
-  if (
-    subject.has('witnesses-unharmed', 'inconclusive') &&
-    neighbours !== undefined &&
-    subject.facts.end !== undefined
-  ) {
+  if (subject.has('witnesses-unharmed', 'inconclusive') && neighbours && subject.facts.end !== undefined) {
     return { due: neighbours.due, timeoutMs: timeoutOf(subject), neighbour: 1 };
   }
   if (!isLost(subject) || subject.facts.end !== undefined) return undefined;
   const due = dueAfterEnd(subject.history, subject.facts);
   if (due === undefined) return undefined;
-  return { due, timeoutMs: timeoutOf(subject), ...visibilityValues(subject.history, now(subject)) };
+  const timeoutMs = timeoutOf(subject);
+  return { due, timeoutMs, ...visibilityValues(subject.history, now(subject)) };
 };
 
 /** A new worker did take it up, and never brought it to its end. */
@@ -216,7 +220,11 @@ export const nobodyListens: Diagnose = (subject) => {
 /** The message was there when the old worker was gone, and nobody was handed it; nor the one behind, and both are gone. */
 function messagesDeleted(subject: Case): DiagnosisValues | undefined {
   const { successor } = subject.facts;
-  if (!isUntouched(subject) || isCelery(subject.history) || successor === undefined) return undefined;
+  if (isCelery(subject.history) || successor === undefined) return undefined;
+  if (subject.found('waiting-witness-stuck') && isWaitingRemovedSince(subject) && !isLost(subject)) {
+    return { incarnation: successor.incarnation, message: 1, neighbour: 1 };
+  }
+  if (!isUntouched(subject)) return undefined;
   if (now(subject)?.state !== 'gone' || !wasKept(subject)) return undefined;
   if (findRedelivery(subject.facts) !== undefined || !isWaitingRemoved(subject)) return undefined;
   return { incarnation: successor.incarnation, message: 1 };

@@ -30,6 +30,12 @@ test('messages that a new worker deletes at its start were not skipped, and no l
   expect(causes(behind(run.broker(GONE).timesOut(), GONE))).toEqual(['deleted-at-boot']);
 });
 
+test('… and where only what waited is deleted, it is no slot of the dead', () => {
+  const struckWith = behind(withNeighbour().strike().gone(), {}).starts(2).ready(2);
+  const run = struckWith.picksUp(2).progress(60).completed();
+  expect(causes(behind(run, GONE))).toEqual(['deleted-at-boot']);
+});
+
 test('… where the one behind was worked on, the job itself was skipped', () => {
   const run = withNeighbour().strike().gone().starts(2).ready(2).broker(GONE);
   const worked = run.of('witness-waiting').picksUp(2).completed().of('subject');
