@@ -52,6 +52,8 @@ test('… where it was handed out, is done with and kept, or is over, nobody del
   expect(causes(behind(kept, GONE))).toEqual(['redelivered-but-skipped']);
   const done = there().picksUp(2).progress(60).completed().broker(GONE);
   expect(causes(behind(done, GONE))).not.toContain('deleted-at-boot');
+  const begun = there().row({ taskId: 'of worker 2' }, 2).broker(GONE).timesOut();
+  expect(causes(behind(begun, GONE))).not.toContain('deleted-at-boot');
   // Nobody came that could have.
   expect(causes(behind(struck().broker(GONE).timesOut(), GONE))).not.toContain('deleted-at-boot');
 });
