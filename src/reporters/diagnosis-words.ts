@@ -50,12 +50,14 @@ function runningPids(pids: string | number | null | undefined): readonly string[
 }
 
 const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => DiagnosisSentences } = {
-  'deleted-at-boot': ({ incarnation, message }) =>
+  'deleted-at-boot': ({ incarnation, message, neighbour }) =>
     message === 1
       ? {
           title: 'the messages were deleted when a new worker started',
           evidence: [
-            `when worker #${incarnation} started, the broker had the job and the one that waited behind it; both are gone, and nobody was handed either`,
+            neighbour === 1
+              ? `when worker #${incarnation} started, the broker had the job that waited behind; it is gone, and nobody was handed it`
+              : `when worker #${incarnation} started, the broker had the job and the one that waited behind it; both are gone, and nobody was handed either`,
           ],
           fix: 'let a worker leave the queue as it is when it starts: no obliterate, clean or drain of what waits or is active',
         }

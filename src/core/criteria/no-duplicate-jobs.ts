@@ -12,7 +12,7 @@
  * files column; then only the other is judged, and that is said.
  */
 import { finding } from '../findings.ts';
-import { isBefore, type History } from '../history.ts';
+import { isBefore, NEVER, type History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -58,11 +58,12 @@ export const noDuplicateJobs: Criterion = {
  */
 function isSplitByItsWorker(history: History, { begun, faults, struck, snapshots }: RestartFacts): boolean {
   if (begun === undefined) return true;
-  // What was killed at once has sent nothing on its way out.
+  // What was killed at once has sent nothing on its way out; what was started may have from its start on.
   const killed = faults[0]?.signal === 'SIGKILL';
-  const started = history.of('worker:started').find(({ incarnation }) => incarnation > struck);
-  const until = (killed ? started : undefined) ?? begun;
-  return snapshots.some((look) => isBefore(look, until) && (look.messages ?? 0) > 1);
+  const started = history.of('worker:started').find(({ incarnation }) => incarnation > struck) ?? NEVER;
+  return snapshots.some(
+    (look) => (killed || isBefore(look, begun)) && isBefore(look, started) && (look.messages ?? 0) > 1,
+  );
 }
 
 interface FurtherRows {

@@ -59,6 +59,12 @@ export function isWaitingRemoved(subject: Case): boolean {
   return row?.state === 'pending' && looksAtWaiting(subject).at(-1)?.state === 'gone';
 }
 
+/** … though it waited there when the old worker was gone. */
+export function isWaitingRemovedSince(subject: Case): boolean {
+  const then = looksAtWaiting(subject).find((look) => isAfter(look, subject.facts.gone));
+  return then?.state === 'waiting' && isWaitingRemoved(subject);
+}
+
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
 export const staleLock: Diagnose = (subject) => {
   const { successor, successorNotReady, successorDied, gone, brokerBefore } = subject.facts;
@@ -115,7 +121,7 @@ function isNamedAnew({ history, facts }: Case, name: string): boolean {
   if (/[0-9a-f]{8}-?[0-9a-f]{4}/i.test(name)) return true;
   const trees = history.of('worker:processes').filter(({ incarnation }) => incarnation === facts.struck);
   const pids = trees.flatMap(({ processes }) => processes.map(({ pid }) => String(pid)));
-  return (name.match(/\d+/g) ?? []).some((number) => pids.includes(number));
+  return [...name.matchAll(/\d+/g)].some(([number]) => pids.includes(number));
 }
 
 /** It failed once, was to be retried, and with the worker the retry was gone. */

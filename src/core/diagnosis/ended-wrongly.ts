@@ -17,6 +17,7 @@ import {
   lostInShutdownWindow,
   resumedPastWork,
   isPaused,
+  isWaitingRemovedSince,
 } from './claims.ts';
 import { groupWaitsForTheDead } from './celery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
@@ -109,13 +110,16 @@ export const reranFinishedJob: Diagnose = (subject) => {
  */
 export const stepMappedAsEnd: Diagnose = (subject) => {
   const { terminal, changes, artefacts } = subject.facts;
-  if (terminal?.values == null || !subject.found('changed-after-end')) return undefined;
-  const { state, status } = terminal.values;
+  const changed = valuesOf(subject, 'changed-after-end');
+  if (changed === undefined) return undefined;
+  const status = terminal?.values?.status ?? null;
   const next = changes.find(
     (version) =>
       isAfter(version, terminal) && !artefacts.has(version.seq) && version.values?.status !== status,
   )?.values;
-  return next?.state === state ? { state, first: status, second: next.status } : undefined;
+  return next?.state === changed.state
+    ? { state: changed.state, first: status, second: next.status }
+    : undefined;
 };
 
 export const wroteAfterEnd: Diagnose = (subject) => {
@@ -200,6 +204,7 @@ export const slotLeftBehind: Diagnose = (subject) => {
   if (stuck === undefined || subject.facts.successorDied !== undefined) return undefined;
   if (!subject.has('witnesses-unharmed', 'failed')) return undefined;
   if (lostInShutdownWindow(subject) !== undefined || isPaused(subject)) return undefined;
+  if (isWaitingRemovedSince(subject)) return undefined;
   const row = subject.facts.versions.at(-1)?.values;
   // Where the subject itself is stuck too, what keeps it is the cause of both.
   return row != null && isTerminal(row.state) ? { status: stuck.status } : undefined;

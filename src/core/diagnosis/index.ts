@@ -122,7 +122,10 @@ export function diagnose(
     const values = DIAGNOSES[id](subject);
     if (values !== undefined) diagnoses.push({ id, values });
   }
-  const named = diagnoses.findIndex(({ id, values }) => id === 'claim-tied-to-name' && values['anew'] === 1);
-  if (named !== -1) diagnoses.push(...diagnoses.splice(named, 1));
-  return diagnoses;
+  return diagnoses.toSorted((one, other) => comesLate(one) - comesLate(other));
+}
+
+/** A name that is another in every life of the worker: every nearer cause is told before it. */
+function comesLate({ values }: Diagnosis): number {
+  return Number(values['anew'] ?? 0);
 }

@@ -53,12 +53,18 @@ describe('a successor that takes nothing at all', () => {
 
 describe('a claim by the worker’s name', () => {
   /** By whom the job that had ended, the subject and, by which worker, the one behind were claimed. */
-  const claimed = (ended: string, subject: string | null, behind: string | null, by = 2): RunBuilder => {
+  const claimed = (
+    ended: string,
+    subject: string | null,
+    behind: string | null,
+    by = 2,
+    strike = (run: RunBuilder): RunBuilder => run.strike(),
+  ): RunBuilder => {
     const run = inFlight({ queue: 'none' }).row({ owner: subject }, 1).broker({ owner: subject });
     run.job('witness-ended').row({ status: 'processing', owner: ended }, 1).row({ status: 'completed' }, 1);
     run.job('witness-waiting');
     if (by === 1) run.row({ status: 'processing', owner: behind }, 1);
-    successor(run.of('subject')).of('witness-waiting');
+    strike(run.of('subject')).gone().starts(2).ready(2).of('witness-waiting');
     if (behind !== null && by === 2) {
       run.row({ status: 'processing', owner: behind }, 2).row({ status: 'completed' }, 2);
     }
@@ -94,6 +100,15 @@ describe('a claim by the worker’s name', () => {
     const run = claimed('w-1', 'w-1', 'w-2').row({ status: 'failed', error: 'interrupted' }, 2).looks();
     expect(causes(run)).toContain('failed-at-boot');
     expect(causes(run)).not.toContain('claim-tied-to-name');
+  });
+
+  test('is none where the row was deleted, a boot takes the job back, or the worker had no time to give it back', () => {
+    const tied = (run: RunBuilder): boolean => causes(run).includes('claim-tied-to-name');
+    expect(tied(claimed('w-1', 'w-1', 'w-2').deletes(2))).toBe(false);
+    const note = { kind: 'note', code: 'next-boot-took-it', text: 'one more worker took it' } as const;
+    expect(tied(claimed('w-1', 'w-1', 'w-2').event(note))).toBe(false);
+    const grace = (run: RunBuilder): RunBuilder => run.strike('SIGTERM').wait(500).strike('SIGKILL');
+    expect(tied(claimed('w-1', 'w-1', 'w-2', 2, grace))).toBe(false);
   });
 
   test('is none where the job was taken up, and brought to its end or not', () => {

@@ -21,7 +21,14 @@ import {
   isCelery,
   visibilityValues,
 } from './celery.ts';
-import { closedBeforeDrained, isPaused, isWaitingRemoved, loadedAtBootOnly, takenAndLeft } from './claims.ts';
+import {
+  closedBeforeDrained,
+  isPaused,
+  isWaitingRemoved,
+  isWaitingRemovedSince,
+  loadedAtBootOnly,
+  takenAndLeft,
+} from './claims.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 import { valuesOf } from './ended-wrongly.ts';
 
@@ -54,8 +61,8 @@ function isOver(snapshot: BrokerSnapshot | undefined): boolean {
 /** The worker that was to take it up, or the one behind it, ended by itself: nobody is left. */
 export const successorDied: Diagnose = (subject) => {
   const { successorDied: exit } = subject.facts;
-  const missed = isLost(subject) || subject.found('waiting-witness-stuck');
-  if (!missed || exit === undefined) return undefined;
+  const stuck = subject.found('waiting-witness-stuck') && subject.has('witnesses-unharmed', 'failed');
+  if ((!isLost(subject) && !stuck) || exit === undefined) return undefined;
   const { incarnation, exitCode, signal, lastLine } = exit;
   return { incarnation, exitCode, signal, lastLine };
 };
@@ -87,16 +94,20 @@ export const ackedOnShutdown: Diagnose = (subject) => {
     : undefined;
 };
 
+/** The broker still had it after the old worker was gone. */
+function wasKept({ facts: { brokerAfterGone } }: Case): boolean {
+  const state = brokerAfterGone?.state;
+  return state === 'waiting' || state === 'active' || state === 'delayed';
+}
+
 /** The broker still had it after the old worker was gone, somebody living finished with it, and no work was done. */
 export const redeliveredButSkipped: Diagnose = (subject) => {
   const { facts } = subject;
   if (!isUntouched(subject) || !isOver(now(subject)) || isChildsDeath(subject)) return undefined;
   if (ackedOnReceipt(subject) !== undefined) return undefined;
   const again = findRedelivery(facts);
-  if (again === undefined && messagesDeleted(subject) !== undefined) return undefined;
-  const after = facts.brokerAfterGone?.state;
-  const wasThere = after === 'waiting' || after === 'active' || after === 'delayed';
-  return again !== undefined || wasThere ? { deliveries: again?.deliveries ?? null } : undefined;
+  if (messagesDeleted(subject) !== undefined) return undefined;
+  return again !== undefined || wasKept(subject) ? { deliveries: again?.deliveries ?? null } : undefined;
 };
 
 /** Handed out to a living worker and put back by it, again and again, without a word in the row. */
@@ -162,17 +173,15 @@ function timeoutOf({ history }: Case): number {
 
 export const notYetDue: Diagnose = (subject) => {
   const neighbours = valuesOf(subject, 'not-due-yet');
-  if (
-    subject.has('witnesses-unharmed', 'inconclusive') &&
-    neighbours !== undefined &&
-    subject.facts.end !== undefined
-  ) {
+  // Of a subject that has ended it is the one behind that is not due.
+  if (subject.has('witnesses-unharmed', 'inconclusive') && neighbours && subject.facts.end !== undefined) {
     return { due: neighbours.due, timeoutMs: timeoutOf(subject), neighbour: 1 };
   }
   if (!isLost(subject) || subject.facts.end !== undefined) return undefined;
   const due = dueAfterEnd(subject.history, subject.facts);
   if (due === undefined) return undefined;
-  return { due, timeoutMs: timeoutOf(subject), ...visibilityValues(subject.history, now(subject)) };
+  const timeoutMs = timeoutOf(subject);
+  return { due, timeoutMs, ...visibilityValues(subject.history, now(subject)) };
 };
 
 /** A new worker did take it up, and never brought it to its end. */
@@ -210,9 +219,13 @@ export const nobodyListens: Diagnose = (subject) => {
 
 /** The message was there when the old worker was gone, and nobody was handed it; nor the one behind, and both are gone. */
 function messagesDeleted(subject: Case): DiagnosisValues | undefined {
-  const { successor, brokerAfterGone: after } = subject.facts;
-  if (!isUntouched(subject) || isCelery(subject.history) || successor === undefined) return undefined;
-  if (now(subject)?.state !== 'gone' || after === undefined || isOver(after)) return undefined;
+  const { successor } = subject.facts;
+  if (isCelery(subject.history) || successor === undefined) return undefined;
+  if (subject.found('waiting-witness-stuck') && isWaitingRemovedSince(subject) && !isLost(subject)) {
+    return { incarnation: successor.incarnation, message: 1, neighbour: 1 };
+  }
+  if (!isUntouched(subject)) return undefined;
+  if (now(subject)?.state !== 'gone' || !wasKept(subject)) return undefined;
   if (findRedelivery(subject.facts) !== undefined || !isWaitingRemoved(subject)) return undefined;
   return { incarnation: successor.incarnation, message: 1 };
 }

@@ -8,6 +8,8 @@ function causes(run: RunBuilder): readonly string[] {
   return diagnosedAs(run.end());
 }
 
+const SECOND = { pid: 4002, parentPid: 1, groupId: 4002, sessionId: 4002, startToken: '1', command: 'node' };
+
 /** A subject in flight, and a job that waits behind it. */
 function withNeighbour(): RunBuilder {
   const waiting = aRun().job('witness-waiting').submitted();
@@ -28,15 +30,43 @@ test('messages that a new worker deletes at its start were not skipped, and no l
   expect(causes(behind(run.broker(GONE).timesOut(), GONE))).toEqual(['deleted-at-boot']);
 });
 
+test('… and where only what waited is deleted, it is no slot of the dead', () => {
+  const struckWith = behind(withNeighbour().strike().gone(), {}).starts(2).ready(2);
+  const run = struckWith.picksUp(2).progress(60).completed();
+  expect(causes(behind(run, GONE))).toEqual(['deleted-at-boot']);
+});
+
 test('… where the one behind was worked on, the job itself was skipped', () => {
   const run = withNeighbour().strike().gone().starts(2).ready(2).broker(GONE);
   const worked = run.of('witness-waiting').picksUp(2).completed().of('subject');
   expect(causes(worked.timesOut())).toEqual(['redelivered-but-skipped']);
+  expect(causes(behind(worked, GONE))).toEqual(['redelivered-but-skipped']);
+});
+
+test('… where it was handed out, is done with and kept, or is over, nobody deleted it', () => {
+  const struck = (): RunBuilder => withNeighbour().strike().gone();
+  const there = (): RunBuilder => struck().starts(2).ready(2);
+  const delivered = there().delivered(2).broker(GONE).timesOut();
+  expect(causes(behind(delivered, GONE))).toEqual(['redelivered-but-skipped']);
+  const kept = there().broker({ state: 'ended', owner: null }).timesOut();
+  expect(causes(behind(kept, GONE))).toEqual(['redelivered-but-skipped']);
+  const done = there().picksUp(2).progress(60).completed().broker(GONE);
+  expect(causes(behind(done, GONE))).not.toContain('deleted-at-boot');
+  // Nobody came that could have.
+  expect(causes(behind(struck().broker(GONE).timesOut(), GONE))).not.toContain('deleted-at-boot');
+});
+
+test('… nor on Celery, which keeps nothing of what is acknowledged', () => {
+  const waiting = aRun({ queue: 'celery' }).job('witness-waiting').submitted();
+  const run = waiting.job().submitted().picksUp(1).progress(20).strike().gone().starts(2).ready(2);
+  expect(causes(behind(run.broker(GONE).timesOut(), GONE))).not.toContain('deleted-at-boot');
 });
 
 test('a paused queue keeps the job behind, not a slot of the dead', () => {
   const run = withNeighbour().strike().gone().starts(2).ready(2).picksUp(2).progress(60).completed();
   expect(causes(behind(run, { facts: { paused: true } }))).toEqual(['nobody-listens']);
+  const well = run.of('witness-waiting').picksUp(2).completed().of('subject');
+  expect(causes(behind(well, { facts: { paused: true } }))).toEqual([]);
 });
 
 test('a handler that gives up at a shutdown has not closed what it needed', () => {
@@ -62,11 +92,17 @@ test('a name that has the pid or a token in it is another in every life: that no
       .gone()
       .starts(2)
       .ready(2);
+    struck.event({ kind: 'worker:processes', incarnation: 2, mainPid: 4002, processes: [SECOND] });
     return causes(struck.job('witness-waiting').picksUp(2, { owner: 'b' }).of('subject').timesOut());
   };
   expect(owned('host-a')).toEqual(['claim-tied-to-name', 'never-reclaimed']);
   expect(owned('host:4001')).toEqual(['never-reclaimed', 'claim-tied-to-name']);
   expect(owned('worker-0b1f9c5e-6f0c-4f43')).toEqual(['never-reclaimed', 'claim-tied-to-name']);
+  expect(owned('worker-0b1f9c5e6f0c')).toEqual(['never-reclaimed', 'claim-tied-to-name']);
+  // A number that is no pid of its own, a date, a word of six letters.
+  for (const name of ['host:4002', 'build-20260131-b', 'facade']) {
+    expect(owned(name)).toEqual(['claim-tied-to-name', 'never-reclaimed']);
+  }
 });
 
 test('progress that counts files: all of them twice is no gap between an effect and its mark', () => {

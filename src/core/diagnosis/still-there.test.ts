@@ -95,6 +95,12 @@ describe('gone, and the work goes on', () => {
     expect(next(goesOn(510, { source: 'poll' }))).toEqual(['ended-before-restart']);
   });
 
+  test('of a job that had ended before all that: there was nothing to interrupt', () => {
+    const ended = inFlight().completed().strike().wait(5_000).progress(90, 1).progress(95, 1);
+    expect(next(ended)).toContain('ended-before-restart');
+    expect(next(ended)).not.toContain('orphan-children');
+  });
+
   test('of a worker that was asked, as it should; of one whose main process alone was killed', () => {
     expect(next(goesOn(5_000, { polite: true }))).toEqual([]);
     const alone = inFlight().strike('SIGKILL', 'process').wait(5_000).progress(60, 1).completed(1);

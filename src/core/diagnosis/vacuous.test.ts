@@ -97,8 +97,21 @@ describe('the moment to strike never came', () => {
     expect(causes(waited(inFlight().completed()))).toEqual(['ended-before-restart']);
   });
 
+  test('and the row was deleted, or there is no broker to ask', () => {
+    const values = (run: RunBuilder) => valuesOfDiagnosis(waited(run).end(), 'strike-never-came');
+    expect(values(pickedUp().deletes('psql'))).toMatchObject({ status: 'gone', progress: null });
+    const unasked = aRun({ broker: false }).job().submitted().picksUp(1);
+    expect(values(unasked)).toEqual({ strikeAt: 'progress', status: 'processing', progress: 0 });
+  });
+
+  test('is told by its own note alone, whatever else was noted', () => {
+    const other = { kind: 'note', code: 'witness-slow', text: 'it took long' } as const;
+    expect(causes(pickedUp().event(other))).toEqual([]);
+    expect(causes(waited(pickedUp().event(other)))).toEqual(['strike-never-came']);
+  });
+
   test('not where it came', () => {
-    expect(causes(waited(restarted().picksUp(2)).completed())).not.toContain('strike-never-came');
+    expect(causes(waited(restarted().picksUp(2)).timesOut())).toEqual(['stuck-after-pickup']);
   });
 });
 
