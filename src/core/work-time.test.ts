@@ -118,6 +118,7 @@ describe('by the time that the struck worker took for a file', () => {
       early.event({ kind: 'worker:gone', incarnation: 1, proof: 'processes', connectionsGone: true });
       expect(isTooSoon(ends(early.looks().wait(400).delivered(2).row({}, 2)))).toBe(true);
       expect(isTooSoon(inFlight().ready(2).delivered(2).wait(400).completed(2).gone())).toBe(false);
+      expect(isTooSoon(inFlight().ready(2).delivered(2).wait(400).completed(2))).toBe(false);
     });
   });
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { RunBuilder } from '../../testing/history-builder.ts';
 import { judgedAs } from '../../testing/judged.ts';
 import { struck } from '../../testing/witnessed-runs.ts';
-import type { BrokerState } from '../event.ts';
+import type { BrokerState, Event } from '../event.ts';
+import { createHistory } from '../history.ts';
 import { judge } from '../report.ts';
 
 function seen(run: RunBuilder): string {
@@ -43,6 +44,15 @@ describe('the waiting one had been fetched by the dead worker too', () => {
       'inconclusive',
     );
     expect(seen(fetched({}, { due: { kind: 'next-boot' } }))).toContain('inconclusive');
+  });
+
+  test('inconclusive: before the worker was gone it had waited, which says nothing of what was fetched since', () => {
+    const { events } = fetched({}, {}).end();
+    const gone = events.findIndex(({ kind }) => kind === 'worker:gone');
+    const look = events.find((event) => event.kind === 'broker:snapshot' && event.role === 'witness-waiting');
+    const looked = events.toSpliced(gone, 0, { ...look!, state: 'waiting' } as Event);
+    const history = createHistory(looked.map((event, seq) => ({ ...event, seq })));
+    expect(judgedAs(history, 'witnesses-unharmed')).toBe('inconclusive waiting-witness-stuck not-due-yet');
   });
 
   test('failed: it was looked at once alone, or it waits by the last of several looks', () => {
