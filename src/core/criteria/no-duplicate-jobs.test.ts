@@ -139,6 +139,11 @@ describe('inconclusive', () => {
     expect(seen(polite.starts(2).picksUp(2).completed())).toBe('failed further-messages');
   });
 
+  test('… nor where a new worker was there before the old one was struck', () => {
+    const overlap = inFlight({ polite: true }).starts(2).ready(2).broker({ messages: 2 }).strike().gone();
+    expect(seen(overlap.picksUp(2).completed())).toBe('failed further-messages');
+  });
+
   test('neither rows nor messages could be counted', () => {
     const events = handedOver({ broker: false })
       .end()
