@@ -47,6 +47,12 @@ test('lives are counted from the lowest number that was recorded', () => {
   expect(firstIncarnation(createHistory(later.filter(({ kind }) => kind !== 'worker:started')))).toBe(7);
 });
 
+test('a history never changes, so it is read once for each job', () => {
+  const history = handedOver().end();
+  expect(versionsOf(history, 'job-1')).toBe(versionsOf(history, 'job-1'));
+  expect(versionsOf(history, 'job-2')).toEqual([]);
+});
+
 test('a job that was not made yet has nothing', () => {
   const history = handedOver().end();
   expect(versionsOf(history, undefined)).toEqual([]);

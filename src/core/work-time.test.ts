@@ -107,6 +107,19 @@ describe('by the time that the struck worker took for a file', () => {
       expect(isTooSoon(ends(waits))).toBe(true);
       expect(isTooSoon(ends(celery().starts(2).ready(2).wait(400).delivered(2).row({}, 2)))).toBe(true);
     });
+
+    test('that write is of whoever ended it, and after the old worker was gone', () => {
+      const handed = (): RunBuilder => celery().starts(2).ready(2).wait(400).delivered(2);
+      expect(isTooSoon(handed().row({ error: 'seen' }, 'monitor').progress(40, 2).completed(2))).toBe(false);
+      expect(isTooSoon(handed().row({}, 'somebody').completed('somebody'))).toBe(false);
+      const inFlight = (): RunBuilder =>
+        aRun({ queue: 'celery' }).job().submitted().picksUp(1).wait(290).progress(20).strike().starts(2);
+      const early = inFlight().ready(2).row({}, 2);
+      early.event({ kind: 'worker:gone', incarnation: 1, proof: 'processes', connectionsGone: true });
+      expect(isTooSoon(ends(early.looks().wait(400).delivered(2).row({}, 2)))).toBe(true);
+      expect(isTooSoon(inFlight().ready(2).delivered(2).wait(400).completed(2).gone())).toBe(false);
+      expect(isTooSoon(inFlight().ready(2).delivered(2).wait(400).completed(2))).toBe(false);
+    });
   });
 
   test.each([

@@ -194,6 +194,6 @@ function beginningOf(facts: RestartFacts, end: RowVersion): RowVersion | undefin
   }
   if (heldByStruck?.deliveries != null || gone === undefined) return undefined;
   const by = attribute(end)?.incarnation;
-  const first = changes.find((version) => version.seq > gone.seq && attribute(version)?.incarnation === by);
+  const first = changes.find((version) => isBefore(gone, version) && attribute(version)?.incarnation === by);
   return by !== undefined && first !== undefined && isUnworked(first) ? first : undefined;
 }

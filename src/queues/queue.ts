@@ -47,14 +47,6 @@ export interface MessageRef {
   readonly messageId: string;
 }
 
-/** A further check of the preflight, as it is reported. */
-export interface QueueCheck {
-  readonly check: string;
-  readonly status: 'ok' | 'warning' | 'skipped';
-  readonly text: string;
-  readonly remedy?: string;
-}
-
 /** What the API of a service shows of jobs that it made itself. */
 export interface JobApi {
   /** The call that shows a job, for people: `GET /extraction/jobs/{id}`; `null`: there is none. */

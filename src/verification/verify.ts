@@ -52,7 +52,12 @@ import { restartByCommands, restartByOperator } from './restart-by-others.ts';
 import { scenarioOf } from './scenarios.ts';
 import { settle } from './settle.ts';
 import { triggerJob } from './trigger-job.ts';
-import { awaitWaitingWitness, runEndedWitness, submitWaitingWitness } from './witnesses.ts';
+import {
+  awaitWaitingWitness,
+  prepareWaitingWitness,
+  runEndedWitness,
+  submitWaitingWitness,
+} from './witnesses.ts';
 import { describeUrl } from '../config/server-address.ts';
 import { describeStrikeAt } from '../config/strike-at.ts';
 import { readProcess } from '../workers/process-table.ts';
@@ -154,17 +159,21 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
     return ready;
   });
   const ids = await reserveIds(connected);
-  const { observing, created } = await inStep(run, 'job', async () => {
+  const { observing, created, behind } = await inStep(run, 'job', async () => {
     const observer = await startObserving(connected, ids);
     opened.observer = observer;
     const started: Observing = { ...connected, observer };
     await checkEffectsQuery(connected, ids);
     if (settings.witnesses) await runEndedWitness(started, ids);
-    return { observing: started, created: await createJob(connected, ids, 'subject') };
+    return {
+      observing: started,
+      created: await createJob(connected, ids, 'subject'),
+      behind: settings.witnesses ? await prepareWaitingWitness(started, ids) : null,
+    };
   });
   const { subject, witness } = await inStep(run, 'trigger', async () => ({
     subject: await triggerJob(observing, created, ids),
-    witness: settings.witnesses ? await submitWaitingWitness(observing, ids) : null,
+    witness: settings.witnesses ? await submitWaitingWitness(observing, ids, behind) : null,
   }));
   const inFlight: InFlight = { ...observing, subject, witness };
   const broker = watchBroker(inFlight, subject);

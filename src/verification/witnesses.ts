@@ -64,9 +64,21 @@ async function refuseUnmappedEnd(run: Observing, job: JobOnHand): Promise<void> 
   );
 }
 
+/**
+ * Makes the row of the second witness before the subject is on its way: every moment from then on delays the strike.
+ * @returns `null` where a row is its own message, and would be taken first
+ */
+export async function prepareWaitingWitness(run: Observing, ids: ReservedIds): Promise<JobOnHand | null> {
+  return run.queue.kind === 'none' ? null : createJob(run, ids, 'witness-waiting');
+}
+
 /** Puts the second witness behind the subject. */
-export async function submitWaitingWitness(run: Observing, ids: ReservedIds): Promise<JobOnHand> {
-  return triggerJob(run, await createJob(run, ids, 'witness-waiting'), ids);
+export async function submitWaitingWitness(
+  run: Observing,
+  ids: ReservedIds,
+  prepared: JobOnHand | null,
+): Promise<JobOnHand> {
+  return triggerJob(run, prepared ?? (await createJob(run, ids, 'witness-waiting')), ids);
 }
 
 /** Waits for the witness behind the subject, at most as long as the subject itself may take. */

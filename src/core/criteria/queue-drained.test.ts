@@ -104,8 +104,15 @@ describe('nothing to judge', () => {
     expect(seen(handedOver({ broker: false }))).toBe('skipped broker-hidden');
   });
 
+  test('passed: it told after the end, and did not answer any more then', () => {
+    expect(seen(ended().acks().broker({ state: 'unknown' }))).toBe('passed broker-says');
+  });
+
   test('inconclusive: the broker does not tell', () => {
-    expect(seen(ended().broker({ state: 'unknown' }))).toBe('inconclusive broker-not-asked');
+    const untold = restarted()
+      .picksUp(2)
+      .row({ status: 'completed', completedAt: '2026-01-31T12:00:09+00:00' }, 2);
+    expect(seen(untold.broker({ state: 'unknown' }))).toBe('inconclusive broker-not-asked');
     const { events } = ended().end();
     const unasked = events.filter(({ kind }) => kind !== 'broker:snapshot');
     expect(judgedAs(createHistory(unasked), 'queue-drained')).toBe('inconclusive broker-not-asked');

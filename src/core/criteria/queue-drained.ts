@@ -12,7 +12,7 @@
 import { describeBroker, describeDue } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { last, lastSnapshotBefore, rowBefore, type History } from '../history.ts';
+import { isAfter, last, lastSnapshotBefore, rowBefore, type History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -22,7 +22,10 @@ export const queueDrained: Criterion = {
   judge(history, facts) {
     const row = rowBefore(facts.versions);
     if (row == null || !isTerminal(row.state)) return judgement('skipped', finding('no-end-to-compare'));
-    const snapshot = lastSnapshotBefore(facts.snapshots);
+    // A broker that did not answer in time takes back nothing of what it had said after the end.
+    const told = facts.snapshots.findLast(({ state }) => state !== 'unknown');
+    const snapshot =
+      told !== undefined && isAfter(told, facts.end) ? told : lastSnapshotBefore(facts.snapshots);
     const hidden = last(history, 'broker:hidden');
     if (hidden !== undefined) {
       return judgement('skipped', finding('broker-hidden', { reason: hidden.reason }));

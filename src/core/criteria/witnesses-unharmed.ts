@@ -13,8 +13,8 @@ import { effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
 import {
   changesOf,
-  firstSnapshotAfter,
   hasEnded,
+  isAfter,
   isBefore,
   jobInRole,
   rowBefore,
@@ -46,7 +46,7 @@ export const witnessesUnharmed: Criterion = {
       const stuck = finding('waiting-witness-stuck', { status });
       const due =
         (facts.terminal === undefined ? dueAfterEnd(history, facts) : undefined) ??
-        (waiting === undefined ? undefined : dueOfWaiting(history, waiting, facts));
+        dueOfWaiting(history, waiting, facts);
       // What keeps the subject from being due yet keeps the one behind it too.
       if (due !== undefined) return judgement('inconclusive', stuck, finding('not-due-yet', { due }));
       return wasAwaited(history, facts)
@@ -84,16 +84,23 @@ function harmToEnded(history: History, job: string | undefined, begun: Recorded)
 }
 
 /** The dead worker had fetched it along with the subject, and the broker gives it back later than that. */
-function dueOfWaiting(history: History, job: string, { gone }: RestartFacts): string | undefined {
-  const looks = snapshotsOf(history, job);
-  const now = looks.at(-1);
-  const then = gone === undefined ? undefined : firstSnapshotAfter(looks, gone.seq);
-  if (then === undefined || now === undefined || then === now) return undefined;
-  const delivered = isDeliveredSince(then, now);
-  const keptByDead =
-    now.state === 'active' && (delivered === false || (delivered === undefined && now.owner === null));
-  const later = now.due.kind === 'next-boot' || (now.due.kind === 'at' && now.due.atMs > now.atMs);
-  return then.state === 'active' && keptByDead && later ? describeDue(now.due, now.atMs) : undefined;
+function dueOfWaiting(history: History, job: string | undefined, { gone }: RestartFacts): string | undefined {
+  const [then, ...others] = snapshotsOf(history, job).filter((look) => isAfter(look, gone));
+  const now = others.at(-1);
+  if (then?.state !== 'active' || now?.state !== 'active') return undefined;
+  const delivered = isDeliveredSince(then, now) ?? now.owner !== null;
+  if (delivered) return undefined;
+  const { due, atMs } = now;
+  switch (due.kind) {
+    case 'now':
+    case 'never':
+    case 'unknown':
+      return undefined;
+    case 'next-boot':
+      return describeDue(due, atMs);
+    case 'at':
+      return due.atMs > atMs ? describeDue(due, atMs) : undefined;
+  }
 }
 
 /** It had as long as the subject had: to the end of that, or to the end of the time. */
