@@ -1,19 +1,10 @@
 /** Workers without a name of ours: their connections, and the processes at the other ends, tell who wrote. */
 import { describe, expect, test } from 'vitest';
 import { inFlight, restarted, type RunBuilder, type RunOptions } from '../testing/history-builder.ts';
-import { statusesOf } from '../testing/judged.ts';
+import { lastWriter, statusesOf } from '../testing/judged.ts';
 import { attributeWrites, connectionOf } from './attribution.ts';
 import type { Event, ProcessInfo, Writer } from './event.ts';
 import { createHistory, type History } from './history.ts';
-
-/** Who made the last write, as `incarnation by means`, or `nobody`. */
-function lastWriter(run: RunBuilder): string {
-  const history = run.history();
-  const version = history.of('row:version').findLast(({ source }) => source !== 'read');
-  if (version === undefined) throw new Error('nothing was written');
-  const attribution = attributeWrites(history)(version);
-  return attribution === null ? 'nobody' : `${attribution.incarnation} by ${attribution.by}`;
-}
 
 describe('workers that set a name of their own', () => {
   const unnamed = { named: false };

@@ -1,18 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../testing/history-builder.ts';
-import { statusesOf } from '../testing/judged.ts';
+import { lastWriter, statusesOf } from '../testing/judged.ts';
 import { areConnectionsUnseen, attributeWrites, incarnationOfName, writersAreKnown } from './attribution.ts';
 import type { Event } from './event.ts';
 import { createHistory } from './history.ts';
-
-/** Who made the last write, as `incarnation by means`, or `nobody`. */
-function lastWriter(run: RunBuilder): string {
-  const history = run.history();
-  const version = history.of('row:version').findLast(({ source }) => source !== 'read');
-  if (version === undefined) throw new Error('nothing was written');
-  const attribution = attributeWrites(history)(version);
-  return attribution === null ? 'nobody' : `${attribution.incarnation} by ${attribution.by}`;
-}
 
 describe('the name that the harness gave', () => {
   test.each([

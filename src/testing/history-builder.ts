@@ -527,7 +527,8 @@ function stateOf(status: string): JobState {
   }
 }
 
-function processOf(pid: number) {
+/** A worker's process that is its group's and session's first. */
+export function processOf(pid: number) {
   return { pid, parentPid: 1, groupId: pid, sessionId: pid, startToken: `${pid}`, command: 'node worker.js' };
 }
 

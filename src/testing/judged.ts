@@ -1,10 +1,12 @@
 /** A history's judgement in a form that tests can compare at a glance. */
 import type { DiagnosisValues } from '../core/diagnosis/diagnosis.ts';
 import type { DiagnosisId } from '../core/diagnosis/index.ts';
+import { attributeWrites } from '../core/attribution.ts';
 import type { FindingCode } from '../core/findings.ts';
 import type { History } from '../core/history.ts';
 import { judge } from '../core/report.ts';
 import type { CriterionStatus } from '../core/verdict.ts';
+import type { RunBuilder } from './history-builder.ts';
 
 /** `passed picked-up-by-write`: the status, then the code of every finding. */
 export function judgedAs(history: History, criterion: string): string {
@@ -38,4 +40,13 @@ export function findingOf(history: History, code: FindingCode, criterion?: strin
     .criteria.filter(({ id }) => criterion === undefined || id === criterion)
     .flatMap(({ evidence }) => evidence)
     .find((finding) => finding.code === code);
+}
+
+/** Who made the last write, as `incarnation by means`, or `nobody`. */
+export function lastWriter(run: RunBuilder): string {
+  const history = run.history();
+  const version = history.of('row:version').findLast(({ source }) => source !== 'read');
+  if (version === undefined) throw new Error('nothing was written');
+  const attribution = attributeWrites(history)(version);
+  return attribution === null ? 'nobody' : `${attribution.incarnation} by ${attribution.by}`;
 }

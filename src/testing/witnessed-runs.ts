@@ -1,9 +1,9 @@
 /** Runs with a job beside the subject that has ended, and one that waits behind it. */
-import { aRun, type RunBuilder } from './history-builder.ts';
+import { aRun, type RunBuilder, type RunOptions } from './history-builder.ts';
 
 /** One witness has ended, the other waits behind the subject, and the subject is struck. */
-export function struck(): RunBuilder {
-  return aRun()
+export function struck(options: RunOptions = {}): RunBuilder {
+  return aRun(options)
     .job('witness-ended')
     .picksUp(1)
     .completed()

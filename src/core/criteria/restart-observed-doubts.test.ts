@@ -3,21 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { connectionOf } from '../attribution.ts';
 import type { QueueFacts } from '../event.ts';
 import { createHistory } from '../history.ts';
-import { aRun, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { aRun, inFlight, restarted, processOf, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'restart-observed');
 }
-
-const MAIN = {
-  pid: 4001,
-  parentPid: 1,
-  groupId: 4001,
-  sessionId: 4001,
-  startToken: '4001',
-  command: 'node worker.js',
-};
 
 describe('inconclusive: the wrong worker, or none', () => {
   test('another worker holds the job', () => {
@@ -76,7 +67,7 @@ describe('inconclusive: the wrong worker, or none', () => {
       kind: 'worker:processes',
       incarnation: 2,
       mainPid: 4002,
-      processes: [{ ...MAIN, pid: 4002 }],
+      processes: [processOf(4002)],
     });
     const { writer } = run.picksUp(2).history().of('row:version').at(-1)!;
     const connection = { id: connectionOf(writer!), name: 'my-worker', address: null, port: null, pid: 4002 };

@@ -1,20 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory } from '../history.ts';
-import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import {
+  aRun,
+  handedOver,
+  inFlight,
+  restarted,
+  processOf,
+  type RunBuilder,
+} from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'restart-observed');
 }
-
-const MAIN = {
-  pid: 4001,
-  parentPid: 1,
-  groupId: 4001,
-  sessionId: 4001,
-  startToken: '4001',
-  command: 'node worker.js',
-};
 
 describe('passed', () => {
   test('a crash in flight, the worker gone, a new one there', () => {
@@ -73,7 +71,7 @@ describe('passed', () => {
 
 test('a person’s worker that went before they were asked', () => {
   const run = inFlight({ restartBy: 'operator', named: false }).gone();
-  run.event({ kind: 'holder:identified', job: 'job-1', connection: '', pid: 4001, main: MAIN });
+  run.event({ kind: 'holder:identified', job: 'job-1', connection: '', pid: 4001, main: processOf(4001) });
   run.starts(2).picksUp(2).event({ kind: 'operator:asked', attempt: 1 }).completed();
   const history = run.end();
   expect(judgedAs(history, 'restart-observed')).toBe('passed restarted-in-flight worker-gone new-worker');

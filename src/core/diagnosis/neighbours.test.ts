@@ -1,31 +1,16 @@
 /** What became of the jobs beside the subject: one that had ended before the strike, one that waited behind. */
 import { describe, expect, test } from 'vitest';
-import { aRun, type RunBuilder, type RunOptions } from '../../testing/history-builder.ts';
+import { aRun, type RunBuilder } from '../../testing/history-builder.ts';
 import { diagnosedAs, valuesOfDiagnosis } from '../../testing/judged.ts';
+import { struck, waits } from '../../testing/witnessed-runs.ts';
 
 const causes = (run: RunBuilder): readonly string[] => diagnosedAs(run.end());
 
-const struck = (options: RunOptions = {}): RunBuilder =>
-  aRun(options)
-    .job('witness-ended')
-    .picksUp(1)
-    .completed()
-    .job('subject')
-    .submitted()
-    .job('witness-waiting')
-    .of('subject')
-    .picksUp(1)
-    .progress(20)
-    .strike()
-    .gone()
-    .starts(2)
-    .ready(2);
 const done = (run: RunBuilder): RunBuilder => run.of('subject').picksUp(2).progress(60).completed();
-const behindIsDone = (run: RunBuilder): RunBuilder => run.of('witness-waiting').picksUp(2).completed();
 
 describe('the one that had ended', () => {
   const touched = (...by: readonly (number | string)[]): RunBuilder => {
-    const run = behindIsDone(struck()).of('witness-ended');
+    const run = waits(struck()).of('witness-ended');
     for (const who of by) run.row({ status: 'failed', error: `by ${who}` }, who);
     return done(run);
   };
@@ -57,7 +42,7 @@ describe('the one behind never ran', () => {
   test('because the new worker died, before it had done the job in hand or after', () => {
     expect(causes(struck().exits(2, 1).timesOut())).toEqual(['successor-died']);
     expect(causes(done(struck()).exits(2, 1))).toEqual(['successor-died']);
-    expect(causes(done(behindIsDone(struck())).exits(2, 1))).toEqual([]);
+    expect(causes(done(waits(struck())).exits(2, 1))).toEqual([]);
   });
 
   test('for the same reason as the subject, or because nobody needed it: that is told of the subject', () => {
