@@ -65,6 +65,12 @@ describe('redactText', () => {
     );
   });
 
+  it('changes nothing more the second time, where a mask completes what another one looks for', () => {
+    const once = redactText('x://x://://secret@');
+    expect(once).not.toContain('secret');
+    expect(redactText(once)).toBe(once);
+  });
+
   it('changes nothing more the second time', () => {
     const piece = constantFrom(
       'password',

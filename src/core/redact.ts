@@ -58,7 +58,17 @@ function redactLiterals(text: string, secrets: readonly string[]): string {
   return forms.reduce((redacted, secret) => redacted.replaceAll(secret, MASK), text);
 }
 
+/** A mask may complete what another pattern looks for, so it is done until nothing more is found. */
 function redactPatterns(text: string): string {
+  let redacted = text;
+  for (;;) {
+    const before = redacted;
+    redacted = maskPatterns(before);
+    if (redacted === before) return redacted;
+  }
+}
+
+function maskPatterns(text: string): string {
   return text
     .replace(URL_PASSWORD, `$1:${MASK}@`)
     .replace(URL_TOKEN, `$1${MASK}@`)
