@@ -2,6 +2,7 @@
 import { BROKEN_BULLMQ } from '../../fixtures/broken-workers/defects/bullmq.ts';
 import { BROKEN_CELERY } from '../../fixtures/broken-workers/defects/celery.ts';
 import type { BrokenWorker } from '../../fixtures/broken-workers/defects/defect.ts';
+import { BROKEN_TABLE } from '../../fixtures/broken-workers/defects/table.ts';
 import type { UserScenarioStep } from '../config/define-config.ts';
 import { parseDuration } from '../config/durations.ts';
 import { describeDuration } from '../reporters/durations.ts';
@@ -13,11 +14,13 @@ export const LIST_BROKEN = 'list';
 export const BROKEN_WORKERS: Readonly<Record<string, readonly BrokenWorker[]>> = {
   bullmq: BROKEN_BULLMQ,
   celery: BROKEN_CELERY,
+  table: BROKEN_TABLE,
 };
 
 const TITLES: Readonly<Record<string, string>> = {
   bullmq: 'BullMQ, on PostgreSQL or with --queue-backend redis: verify-restart demo --broken <name>',
   celery: 'Celery: verify-restart demo --target celery --broken <name>',
+  table: 'a job table that is its own queue: verify-restart demo --target table --broken <name>',
 };
 
 /** @param target the one whose workers are listed; `null`: all */

@@ -46,6 +46,16 @@ describe.concurrent('demo --broken', { timeout: 90_000 }, () => {
     );
   });
 
+  test('of a job table, in a database that is as its defect needs it', async ({ folder }) => {
+    const broken = ['--target', 'table', '--broken', 'clock-mixed Asia/Tokyo'];
+    expect(await verdictOf(folder, ...broken)).toEqual({
+      exitCode: 1,
+      scenario: 'crash',
+      failed: ['timestamps-preserved'],
+      diagnosis: 'clock-mixed',
+    });
+  });
+
   test('lists all of them', async ({ folder }) => {
     const { exitCode, stdout } = await folder.run(['demo', '--broken', 'list']);
     expect(exitCode).toBe(0);

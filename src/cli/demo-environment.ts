@@ -67,7 +67,8 @@ async function createSchema(databaseUrl: string, target: DemoTarget): Promise<vo
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   try {
-    await client.query(await readFile(packagePath('fixtures', 'extraction-service', 'schema.sql'), 'utf8'));
+    await client.query(await readFile(packagePath('fixtures', target.service, 'schema.sql'), 'utf8'));
+    if (target.setup !== null) await client.query(target.setup);
     if (target.needsBullmqSchema) {
       const { runMigrations } = await import('bullmq');
       await runMigrations(client);

@@ -2,6 +2,8 @@
 import { BROKEN_BULLMQ } from '../../fixtures/broken-workers/defects/bullmq.ts';
 import { BROKEN_CELERY, celeryApp } from '../../fixtures/broken-workers/defects/celery.ts';
 import type { BrokenWorker } from '../../fixtures/broken-workers/defects/defect.ts';
+import { BROKEN_TABLE } from '../../fixtures/broken-workers/defects/table.ts';
+import { TABLE_SERVICE } from '../../fixtures/table-service/columns.ts';
 import type { UserConfig } from '../config/define-config.ts';
 import { likest, parseChoice } from '../config/choice.ts';
 import { mergeConfigs } from '../config/merge-configs.ts';
@@ -26,6 +28,10 @@ export interface DemoTarget {
   readonly workerEnv: (brokerUrl: string) => Readonly<Record<string, string>>;
   readonly brokerUrl: (redisUrl: string) => string;
   readonly needsBullmqSchema: boolean;
+  /** Which of the bundled services its tables are those of. */
+  readonly service: 'extraction-service' | 'table-service';
+  /** SQL that a broken worker needs besides. */
+  readonly setup: string | null;
   readonly readyPattern: RegExp;
   /** Settings that a demo has quicker than anybody's system, and what is wrong with a broken worker. */
   readonly settings: string;
@@ -45,13 +51,17 @@ const ITEM_MS = 200;
 const VISIBILITY_S = 0.3;
 const CELERY_ITEM_MS = 500;
 
-const DEMO_TARGETS = ['bullmq', 'celery'] as const;
+/** Longer than a worker takes to renew it, and short enough that a successor need not wait. */
+const LEASE_MS = 1_000;
+
+const DEMO_TARGETS = ['bullmq', 'celery', 'table'] as const;
 
 type DemoTargetName = (typeof DEMO_TARGETS)[number];
 
 const TARGETS: Readonly<Record<DemoTargetName, (choice: DemoChoice) => Promise<DemoTarget>>> = {
   bullmq: bullmqTarget,
   celery: celeryTarget,
+  table: tableTarget,
 };
 
 /** What is lost stays lost: a demo of it need not wait for two minutes. */
@@ -92,6 +102,8 @@ function bullmqTarget({ backend, broken }: DemoChoice): Promise<DemoTarget> {
       backend === 'redis' ? { REDIS_URL: brokerUrl } : {},
     brokerUrl: (redisUrl) => redisUrl,
     needsBullmqSchema: backend === 'postgres',
+    service: 'extraction-service',
+    setup: null,
     readyPattern: /ready/,
     settings: withDefect(
       `BullMQ with lockDuration ${LOCK_MS} ms and stalledInterval ${STALLED_INTERVAL_MS} ms`,
@@ -132,10 +144,38 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
     }),
     brokerUrl: (redisUrl) => `${redisUrl}/1`,
     needsBullmqSchema: false,
+    service: 'extraction-service',
+    setup: null,
     readyPattern: / ready\.$/,
     settings: withDefect(`Celery with visibility_timeout ${VISIBILITY_S} s`, defect),
     config: configOf(defect),
   };
+}
+
+/** A job table that is its own queue: nothing else is needed. */
+function tableTarget({ broken }: DemoChoice): Promise<DemoTarget> {
+  const defect = broken === null ? null : findBroken('table', broken, BROKEN_TABLE);
+  const worker =
+    defect === null
+      ? packagePath('dist', 'fixtures', 'table-service', 'worker.js')
+      : packagePath('dist', 'fixtures', 'broken-workers', 'table', `${defect.worker ?? defect.name}.js`);
+  const options = [
+    `--item-ms ${ITEM_MS} --lease-ms ${LEASE_MS} --poll-ms 50 --backoff-ms 1000`,
+    ...(defect?.flags ?? []),
+  ].join(' ');
+  return Promise.resolve({
+    queue: { kind: 'none' },
+    workerCommand: `exec ${quote(process.execPath)} ${quote(worker)} ${options}`,
+    needsRedis: false,
+    workerEnv: () => environmentOf(defect),
+    brokerUrl: (redisUrl) => redisUrl,
+    needsBullmqSchema: false,
+    service: 'table-service',
+    setup: defect?.setup ?? null,
+    readyPattern: /ready/,
+    settings: withDefect(`a job table with a lease of ${LEASE_MS} ms`, defect),
+    config: mergeConfigs(TABLE_SERVICE, configOf(defect)),
+  });
 }
 
 /** @throws UserError `unknown-value`, with the nearest names and the command that lists all */

@@ -83,7 +83,7 @@ function createProgram(finish: (code: ExitCode) => void): Command {
     .description('the same on an embedded PostgreSQL and the bundled worker; needs nothing but Node');
   addRunOptions(demoCommand);
   demoCommand
-    .option('--target <name>', 'the bundled target: bullmq or celery (default: bullmq)')
+    .option('--target <name>', 'the bundled target: bullmq, table or celery (default: bullmq)')
     .option(
       '--broken <defect>',
       'one of its broken workers, with what brings its defect to light; list: all of them',

@@ -1,4 +1,5 @@
 /** The rows of a job table that is its own queue: the correct workers of several styles first, then the broken ones. */
+import { BROKEN_TABLE } from '../../../fixtures/broken-workers/defects/table.ts';
 import type { CorpusRow, Expectation } from './row.ts';
 
 type Options = Partial<Pick<CorpusRow, 'name' | 'scenario' | 'strikeAt' | 'flags' | 'config' | 'setup'>>;
@@ -16,21 +17,19 @@ function correct(worker: string, note: string, options: Options = {}, expect?: E
   };
 }
 
-function broken(
-  worker: string,
-  note: string,
-  expect: Omit<Expectation, 'verdict'> & Partial<Expectation>,
-  options: Options = {},
-): CorpusRow {
+/**
+ * A bundled broken worker, as it is listed in `fixtures/broken-workers/defects`.
+ * @throws Error for a name that is not listed
+ */
+function broken(name: string, expect: Omit<Expectation, 'verdict'>): CorpusRow {
+  const defect = BROKEN_TABLE.find((listed) => listed.name === name);
+  if (defect === undefined) throw new Error(`${name} is not listed among the broken workers of a table`);
+  const { worker = name, backend: _none, ...shown } = defect;
   return {
-    name: worker,
+    ...shown,
     target: 'table',
     worker: `broken-workers/table/${worker}`,
-    scenario: 'crash',
-    strikeAt: 'progress',
-    note,
     expect: { verdict: 'failed', ...expect },
-    ...options,
   };
 }
 
@@ -135,238 +134,87 @@ const CORRECT: readonly CorpusRow[] = [
   ),
 ];
 
-const SHUTDOWN = { scenario: 'graceful' } as const;
+const NEVER_TAKEN = ['picked-up-again', 'reached-terminal'] as const;
 
 const LOST: readonly CorpusRow[] = [
-  broken('never-reclaimed', 'no sweep for ended claims', {
-    failing: ['picked-up-again', 'reached-terminal'],
-    diagnosis: 'never-reclaimed',
-  }),
-  broken('stale-lock', 'a lock row of the dead keeps everybody away', {
-    failing: ['reached-terminal'],
-    diagnosis: 'stale-lock',
-  }),
-  broken(
-    'loaded-at-boot-only',
-    'ended claims are looked for at boot only',
-    { failing: ['picked-up-again', 'reached-terminal'], diagnosis: 'loaded-at-boot-only' },
-    { flags: ['--lease-ms', '3000'] },
-  ),
-  broken(
-    'claim-tied-to-name',
-    'the successor has another name',
-    { failing: ['picked-up-again', 'reached-terminal'], diagnosis: 'claim-tied-to-name' },
-    { config: { worker: { env: { WORKER_NAME: 'w-{incarnation}' } } } },
-  ),
-  broken('redelivered-but-skipped', 'taken over, found to be in processing, left alone', {
+  broken('never-reclaimed', { failing: NEVER_TAKEN, diagnosis: 'never-reclaimed' }),
+  broken('stale-lock', { failing: ['reached-terminal'], diagnosis: 'stale-lock' }),
+  broken('loaded-at-boot-only', { failing: NEVER_TAKEN, diagnosis: 'loaded-at-boot-only' }),
+  broken('claim-tied-to-name', { failing: NEVER_TAKEN, diagnosis: 'claim-tied-to-name' }),
+  broken('redelivered-but-skipped', {
     failing: ['reached-terminal'],
     diagnosis: 'redelivered-but-skipped',
   }),
-  broken(
-    'retry-in-memory',
-    'the retry is a timer of the dead',
-    { failing: ['reached-terminal', 'backoff-honoured'], diagnosis: 'retry-in-memory' },
-    ONE_SLOW_RETRY,
-  ),
-  broken('slot-left-behind', 'the slot of the dead stays taken', {
+  broken('retry-in-memory', {
+    failing: ['reached-terminal', 'backoff-honoured'],
+    diagnosis: 'retry-in-memory',
+  }),
+  broken('slot-left-behind', { failing: ['witnesses-unharmed'], diagnosis: 'slot-left-behind' }),
+  broken('deleted-at-boot', { failing: ['job-persisted'], diagnosis: 'deleted-at-boot' }),
+  broken('stuck-after-pickup', { failing: ['reached-terminal'], diagnosis: 'stuck-after-pickup' }),
+  broken('lost-in-shutdown-window', {
     failing: ['witnesses-unharmed'],
-    diagnosis: 'slot-left-behind',
+    diagnosis: 'lost-in-shutdown-window',
   }),
-  broken('deleted-at-boot', 'a clean-up deletes what is in processing', {
-    failing: ['job-persisted'],
-    diagnosis: 'deleted-at-boot',
-  }),
-  broken('stuck-after-pickup', 'waits for what the dead worker was to deliver', {
-    failing: ['reached-terminal'],
-    diagnosis: 'stuck-after-pickup',
-  }),
-  broken(
-    'lost-in-shutdown-window',
-    'forgets the job that it had fetched ahead',
-    { failing: ['witnesses-unharmed'], diagnosis: 'lost-in-shutdown-window' },
-    SHUTDOWN,
-  ),
-  broken(
-    'grace-shorter-than-drain',
-    'killed while it finishes its job',
-    { failing: ['picked-up-again', 'reached-terminal'], diagnosis: 'grace-shorter-than-drain' },
-    { scenario: 'deploy', config: { worker: { stopGrace: '100ms' } }, flags: ['--item-ms', '400'] },
-  ),
+  broken('grace-shorter-than-drain', { failing: NEVER_TAKEN, diagnosis: 'grace-shorter-than-drain' }),
 ];
 
 const ENDED_WRONGLY: readonly CorpusRow[] = [
-  broken('failed-at-boot', 'boot fails what is in processing', {
-    failing: ['same-outcome'],
-    diagnosis: 'failed-at-boot',
-  }),
-  broken(
-    'failed-on-shutdown',
-    'fails its own job on its way out',
-    { failing: ['same-outcome'], diagnosis: 'failed-on-shutdown' },
-    SHUTDOWN,
-  ),
-  broken(
-    'cancelled-on-shutdown',
-    'cancels its own job on its way out',
-    { failing: ['same-outcome'], diagnosis: 'failed-on-shutdown' },
-    SHUTDOWN,
-  ),
-  broken(
-    'acked-on-shutdown',
-    'completes its own job on its way out, done or not',
-    { failing: ['effects-exactly-once'], diagnosis: 'acked-on-shutdown' },
-    SHUTDOWN,
-  ),
-  broken(
-    'closed-before-drained',
-    'closes its storage before the job in hand has ended',
-    { failing: ['same-outcome'], diagnosis: 'closed-before-drained' },
-    SHUTDOWN,
-  ),
-  broken('resumed-past-work', 'goes on one file too far', {
-    failing: ['effects-exactly-once'],
-    diagnosis: 'resumed-past-work',
-  }),
-  broken(
-    'mark-before-effect',
-    'a file is noted as done before its effect',
-    { failing: ['effects-exactly-once'], diagnosis: 'effect-and-mark-apart' },
-    { flags: ['--item-ms', '500'], config: { terminalTimeout: '10s' } },
-  ),
-  broken('error-swallowed', 'an error after the restart is logged, the job completed', {
-    failing: ['effects-exactly-once'],
-    diagnosis: 'error-swallowed',
-  }),
-  broken('reran-finished-job', 'a kept lease brings the finished job out again', {
-    failing: ['terminal-is-final'],
-    diagnosis: 'reran-finished-job',
-  }),
-  broken(
-    'reran-finished-job',
-    'the same, two seconds after the end',
-    { failing: ['terminal-is-final'], diagnosis: 'reran-finished-job' },
-    { name: 'reran-finished-job late', flags: ['--lease-ms', '2500'], config: { terminalTimeout: '8s' } },
-  ),
-  broken('wrote-after-end', 'reports progress after the end', {
-    failing: ['terminal-is-final'],
-    diagnosis: 'wrote-after-end',
-  }),
-  broken('recovery-hit-finished-jobs', 'a janitor fails what had ended long before', {
+  broken('failed-at-boot', { failing: ['same-outcome'], diagnosis: 'failed-at-boot' }),
+  broken('failed-on-shutdown', { failing: ['same-outcome'], diagnosis: 'failed-on-shutdown' }),
+  broken('cancelled-on-shutdown', { failing: ['same-outcome'], diagnosis: 'failed-on-shutdown' }),
+  broken('acked-on-shutdown', { failing: ['effects-exactly-once'], diagnosis: 'acked-on-shutdown' }),
+  broken('closed-before-drained', { failing: ['same-outcome'], diagnosis: 'closed-before-drained' }),
+  broken('resumed-past-work', { failing: ['effects-exactly-once'], diagnosis: 'resumed-past-work' }),
+  broken('mark-before-effect', { failing: ['effects-exactly-once'], diagnosis: 'effect-and-mark-apart' }),
+  broken('error-swallowed', { failing: ['effects-exactly-once'], diagnosis: 'error-swallowed' }),
+  broken('reran-finished-job', { failing: ['terminal-is-final'], diagnosis: 'reran-finished-job' }),
+  broken('reran-finished-job late', { failing: ['terminal-is-final'], diagnosis: 'reran-finished-job' }),
+  broken('wrote-after-end', { failing: ['terminal-is-final'], diagnosis: 'wrote-after-end' }),
+  broken('recovery-hit-finished-jobs', {
     failing: ['witnesses-unharmed'],
     diagnosis: 'recovery-hit-finished-jobs',
   }),
-  broken('rerun-cannot-succeed', 'the first run is in the way of the second', {
-    failing: ['same-outcome'],
-    diagnosis: 'rerun-cannot-succeed',
-  }),
-  broken(
-    'restarts-burn-retries',
-    'a restart counts as a failed attempt, the last one fails the job',
-    { failing: ['retries-accounted'], diagnosis: 'restarts-burn-retries' },
-    { config: { jobs: { insert: { max_retries: 1 } } } },
-  ),
+  broken('rerun-cannot-succeed', { failing: ['same-outcome'], diagnosis: 'rerun-cannot-succeed' }),
+  broken('restarts-burn-retries', { failing: ['retries-accounted'], diagnosis: 'restarts-burn-retries' }),
 ];
 
-/** So much work is left after the restart that the lease surely ends in the middle of it. */
-const LONGER = { files: 8, terminalTimeout: '10s' } as const;
-
 const TWICE: readonly CorpusRow[] = [
-  broken('effects-not-idempotent', 'begins again, effects are there twice', {
+  broken('effects-not-idempotent', {
     failing: ['effects-exactly-once'],
     diagnosis: 'effects-not-idempotent',
   }),
-  broken(
-    'effect-and-mark-apart',
-    'effect and mark in two transactions',
-    { failing: ['effects-exactly-once'], diagnosis: 'effect-and-mark-apart' },
-    // An effect every half second, its mark half a second later: it is between the two of the second file.
-    { strikeAt: '750ms', flags: ['--item-ms', '500'] },
-  ),
-  broken('resumed-as-new-job', 'resumed as a second row', {
-    failing: ['no-duplicate-jobs'],
-    diagnosis: 'resumed-as-new-job',
+  broken('effect-and-mark-apart', {
+    failing: ['effects-exactly-once'],
+    diagnosis: 'effect-and-mark-apart',
   }),
-  broken(
-    'recovered-twice',
-    'resumed at boot, and once more when the lease has ended',
-    { failing: ['single-writer'], diagnosis: 'recovered-twice' },
-    {
-      // The new worker is there before the lease of the dead ends, and at work when it does, also where all is slow.
-      flags: ['--item-ms', '700', '--lease-ms', '4000', '--concurrency', '2'],
-      config: { files: 8, terminalTimeout: '15s' },
-    },
-  ),
-  broken(
-    'fence-not-unique',
-    'host and pid as the claim, two runs in one process',
-    { failing: ['effects-exactly-once'], diagnosis: 'fence-not-unique' },
-    { flags: ['--item-ms', '400', '--concurrency', '2'], config: LONGER },
-  ),
-  broken(
-    'lock-shorter-than-work',
-    'the lease ends during the work',
-    { failing: ['effects-exactly-once'], diagnosis: 'lock-shorter-than-work' },
-    { flags: ['--item-ms', '400', '--concurrency', '2'], config: LONGER },
-  ),
-  broken('waiting-jobs-twice', 'what waited at boot is worked off twice', {
-    failing: ['witnesses-unharmed'],
+  broken('resumed-as-new-job', { failing: ['no-duplicate-jobs'], diagnosis: 'resumed-as-new-job' }),
+  broken('recovered-twice', { failing: ['single-writer'], diagnosis: 'recovered-twice' }),
+  broken('fence-not-unique', { failing: ['effects-exactly-once'], diagnosis: 'fence-not-unique' }),
+  broken('lock-shorter-than-work', {
+    failing: ['effects-exactly-once'],
+    diagnosis: 'lock-shorter-than-work',
   }),
+  broken('waiting-jobs-twice', { failing: ['witnesses-unharmed'] }),
 ];
 
 const NOT_ACCOUNTED_FOR: readonly CorpusRow[] = [
-  broken('started-at-reset', 'every pick-up writes started_at', {
-    failing: ['timestamps-preserved'],
-    diagnosis: 'started-at-reset',
-  }),
-  broken('completed-at-missing', 'a resumed job ends without completed_at', {
-    failing: ['timestamps-preserved'],
-    diagnosis: 'completed-at-missing',
-  }),
-  ...['America/New_York', 'Asia/Tokyo'].map((zone) =>
-    broken(
-      'clock-mixed',
-      `local time of ${zone} in a column without a zone`,
-      { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' },
-      {
-        name: `clock-mixed ${zone}`,
-        setup: `alter table pybase.table_jobs alter created_at type timestamp, alter started_at type timestamp,
-                alter completed_at type timestamp`,
-        config: { worker: { env: { TZ: zone } } },
-      },
-    ),
-  ),
-  broken('progress-reset', 'every pick-up shows 0 %', {
-    failing: ['progress-monotonic'],
-    diagnosis: 'progress-reset',
-  }),
-  broken('reset-at-boot', 'boot puts it back to pending, what was done is forgotten', {
+  broken('started-at-reset', { failing: ['timestamps-preserved'], diagnosis: 'started-at-reset' }),
+  broken('completed-at-missing', { failing: ['timestamps-preserved'], diagnosis: 'completed-at-missing' }),
+  broken('clock-mixed America/New_York', { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' }),
+  broken('clock-mixed Asia/Tokyo', { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' }),
+  broken('progress-reset', { failing: ['progress-monotonic'], diagnosis: 'progress-reset' }),
+  broken('reset-at-boot', {
     failing: ['progress-monotonic', 'timestamps-preserved'],
     diagnosis: 'reset-at-boot',
   }),
-  broken(
-    'forgotten-at-hand-back',
-    'handed back at SIGTERM, what was done is forgotten',
-    { failing: ['progress-monotonic', 'timestamps-preserved'], diagnosis: 'progress-reset' },
-    SHUTDOWN,
-  ),
-  broken(
-    'retries-miscounted',
-    'boot counts retries from zero again',
-    { failing: ['retries-accounted'], diagnosis: 'retries-miscounted' },
-    ONE_SLOW_RETRY,
-  ),
-  broken(
-    'backoff-lost',
-    'boot makes what waits for its retry ready at once',
-    { failing: ['backoff-honoured'], diagnosis: 'backoff-lost' },
-    ONE_SLOW_RETRY,
-  ),
-  broken(
-    'backoff-begun-anew',
-    'boot lets what waits for its retry begin its wait anew',
-    { failing: ['backoff-honoured'], diagnosis: 'backoff-lost' },
-    ONE_SLOW_RETRY,
-  ),
+  broken('forgotten-at-hand-back', {
+    failing: ['progress-monotonic', 'timestamps-preserved'],
+    diagnosis: 'progress-reset',
+  }),
+  broken('retries-miscounted', { failing: ['retries-accounted'], diagnosis: 'retries-miscounted' }),
+  broken('backoff-lost', { failing: ['backoff-honoured'], diagnosis: 'backoff-lost' }),
+  broken('backoff-begun-anew', { failing: ['backoff-honoured'], diagnosis: 'backoff-lost' }),
 ];
 
 export const TABLE_ROWS: readonly CorpusRow[] = [

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runMigrations } from 'bullmq';
 import type { Client } from 'pg';
+import { TABLE_SERVICE } from '../../../fixtures/table-service/columns.ts';
 import type { UserConfig } from '../../config/define-config.ts';
 import { HAS_RABBITMQ } from '../rabbitmq.ts';
 import { REDIS_SERVER } from '../servers.ts';
@@ -46,20 +47,9 @@ export const TARGETS: Readonly<Record<TargetKind, CorpusTarget>> = {
     fill: async (client) => client.query(await schemaOf('table-service')),
     flags: () => ['--item-ms', '300', '--lease-ms', '1000', '--poll-ms', '50', '--backoff-ms', '100'],
     config: () => ({
+      ...TABLE_SERVICE,
       queue: { kind: 'none' },
-      jobs: {
-        table: 'pybase.table_jobs',
-        columns: {
-          taskId: null,
-          files: 'files',
-          owner: 'owner',
-          leaseUntil: 'lease_until',
-          heartbeatAt: 'heartbeat_at',
-          attempts: 'attempts',
-        },
-      },
       worker: { readyPattern: /^table worker ready/ },
-      effects: { sql: 'select file_path, count(*) from pybase.table_effects where job_id = $1 group by 1' },
     }),
   },
   'bullmq-redis': {
