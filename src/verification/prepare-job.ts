@@ -123,19 +123,32 @@ export function rowThings({ table, archive }: Connected, id: string): readonly T
 }
 
 /**
- * Makes the files and the row of one job; where the service makes the row itself, the files alone. Everything is
- * journalled before it is made. Witnesses have one file, which can be read whatever the subject's are like: they are
- * to end soon.
+ * Makes the files of one job. Witnesses have one, which can be read whatever the subject's are like: they are to end
+ * soon.
  */
-export async function createJob(run: Connected, ids: ReservedIds, role: JobRole): Promise<JobOnHand> {
-  const { settings, database, table } = run;
+export function makeFiles(run: Connected, role: JobRole): Promise<readonly string[]> {
+  const { settings } = run;
   const witness = role === 'witness-ended' || role === 'witness-waiting';
-  const files = await makeDummyFiles({
+  return makeDummyFiles({
     folder: join(run.temporaryFolder, role),
     count: witness ? 1 : settings.files,
     mode: witness ? 'valid' : settings.fileMode,
     label: `${run.id} ${role}`,
   });
+}
+
+/**
+ * Makes the row of one job, and its files, if they are not made yet; where the service makes the row itself, the files
+ * alone. Everything is journalled before it is made.
+ */
+export async function createJob(
+  run: Connected,
+  ids: ReservedIds,
+  role: JobRole,
+  made?: readonly string[],
+): Promise<JobOnHand> {
+  const { settings, database, table } = run;
+  const files = made ?? (await makeFiles(run, role));
   if (run.queue.api !== undefined || database === null || table === null) {
     return { id: '', role, files, message: { job: '', messageId: '' } };
   }

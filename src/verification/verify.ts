@@ -173,7 +173,7 @@ async function perform(run: RunContext, host: VerifyHost, opened: Opened): Promi
   });
   const { subject, witness } = await inStep(run, 'trigger', async () => ({
     subject: await triggerJob(observing, created, ids),
-    witness: settings.witnesses ? await submitWaitingWitness(observing, ids, behind) : null,
+    witness: behind === null ? null : await submitWaitingWitness(observing, ids, behind),
   }));
   const inFlight: InFlight = { ...observing, subject, witness };
   const broker = watchBroker(inFlight, subject);

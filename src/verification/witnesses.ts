@@ -5,7 +5,7 @@
 import type { BrokerState } from '../core/event.ts';
 import { environmentError } from '../core/errors.ts';
 import { changesOf, createHistory, unmappedStatus } from '../core/history.ts';
-import { createJob, type ReservedIds } from './prepare-job.ts';
+import { createJob, makeFiles, type ReservedIds } from './prepare-job.ts';
 import { triggerJob } from './trigger-job.ts';
 import { droppedTask, workerSays } from './worker-says.ts';
 import { hasEnded, record, waitFor, type Connected, type JobOnHand, type Observing } from './context.ts';
@@ -64,21 +64,27 @@ async function refuseUnmappedEnd(run: Observing, job: JobOnHand): Promise<void> 
   );
 }
 
-/**
- * Makes the row of the second witness before the subject is on its way: every moment from then on delays the strike.
- * @returns `null` where a row is its own message, and would be taken first
- */
-export async function prepareWaitingWitness(run: Observing, ids: ReservedIds): Promise<JobOnHand | null> {
-  return run.queue.kind === 'none' ? null : createJob(run, ids, 'witness-waiting');
+/** What is there of the second witness before the subject is on its way. */
+export interface PreparedWitness {
+  readonly files: readonly string[];
+  /** `null` where a row is its own message, and would be taken first. */
+  readonly job: JobOnHand | null;
+}
+
+/** Makes as much of the second witness as can be made before: every moment from then on delays the strike. */
+export async function prepareWaitingWitness(run: Observing, ids: ReservedIds): Promise<PreparedWitness> {
+  const files = await makeFiles(run, 'witness-waiting');
+  const job = run.queue.kind === 'none' ? null : await createJob(run, ids, 'witness-waiting', files);
+  return { files, job };
 }
 
 /** Puts the second witness behind the subject. */
 export async function submitWaitingWitness(
   run: Observing,
   ids: ReservedIds,
-  prepared: JobOnHand | null,
+  { files, job }: PreparedWitness,
 ): Promise<JobOnHand> {
-  return triggerJob(run, prepared ?? (await createJob(run, ids, 'witness-waiting')), ids);
+  return triggerJob(run, job ?? (await createJob(run, ids, 'witness-waiting', files)), ids);
 }
 
 /** Waits for the witness behind the subject, at most as long as the subject itself may take. */
