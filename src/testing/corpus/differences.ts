@@ -6,7 +6,8 @@ export function differences(results: readonly RowResult[]): readonly string[] {
   const cells = new Map<string, string[]>();
   for (const { row, observed, report, failed, diagnoses } of results) {
     const cell = `${row.target} ${row.name} (${observed})`;
-    const said = `${report.verdict} [${failed.join(' ')}] {${diagnoses.join(' ')}}`;
+    // The nearest cause: which others follow from it is a matter of what was written first.
+    const said = `${report.verdict} [${failed.join(' ')}] {${diagnoses[0] ?? ''}}`;
     cells.set(cell, [...(cells.get(cell) ?? []), said]);
   }
   return [...cells].flatMap(([cell, said]) => {
