@@ -82,7 +82,7 @@ it('a heartbeat in the row is not starved: no hold is placed there, however long
     },
   };
   const { report, events } = await runRow(
-    { ...rowNamed('reference'), config: { autoRestart: false, files: 8 } },
+    { ...rowNamed('reference'), config: { autoRestart: false, files: 8, terminalTimeout: '15s' } },
     {
       server,
       redis: null,
