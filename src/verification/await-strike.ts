@@ -1,12 +1,12 @@
 /** Step 4: the job is picked up, and the moment of `--strike-at` comes, unless the job ends before. */
 import { describeBroker } from '../core/broker-words.ts';
 import { environmentError } from '../core/errors.ts';
-import { isTerminal, type MessageState } from '../core/event.ts';
+import type { MessageState } from '../core/event.ts';
 import type { RowVersion } from '../core/history.ts';
 import type { StrikeAt } from '../config/settings.ts';
 import type { BrokerWatch } from './broker-watch.ts';
 import { droppedTask, workerSays } from './worker-says.ts';
-import { hasEnded, pause, record, subjectChanges, until, waitFor, type InFlight } from './context.ts';
+import { hasEnded, isEnd, pause, record, subjectChanges, until, waitFor, type InFlight } from './context.ts';
 
 /** A worker that keeps one transaction open shows nothing in the row: after this long the broker's word is taken. */
 const UNSEEN_AFTER_MS = 1_000;
@@ -64,10 +64,6 @@ async function waitForPickUp(
 const WAITING_ELSEWHERE: readonly MessageState[] = ['ended', 'dead', 'gone'];
 /** The row is told of a retry before the broker is. A worker that has not told it by then keeps the message in hand. */
 const TOLD_BROKER_MS = 500;
-
-function isEnd(version: RowVersion): boolean {
-  return version.values === null || isTerminal(version.values.state);
-}
 
 async function awaitMoment(
   run: InFlight,

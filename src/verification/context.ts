@@ -117,10 +117,15 @@ export function subjectChanges(run: InFlight): readonly RowVersion[] {
 /** A run, and what observes its jobs once there is something to observe. */
 type Waiting = RunContext & { readonly observer?: Observer };
 
+/** A final state, or gone. */
+export function isEnd({ values }: RowVersion): boolean {
+  return values === null || isTerminal(values.state);
+}
+
 /** Whether a job's row was last recorded in a final state, or as gone. */
 export function hasEnded(run: RunContext, job: string): boolean {
   const last = changesOf(createHistory(run.recorder.events), job).at(-1);
-  return last !== undefined && (last.values === null || isTerminal(last.values.state));
+  return last !== undefined && isEnd(last);
 }
 
 /** Waits until `find` answers; see `Recorder.waitFor`. Throws when nothing can be seen of the jobs any more. */

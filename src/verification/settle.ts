@@ -3,10 +3,9 @@
  * the end: all of them come after a row that looks perfect. So: wait until the broker keeps nothing of the job that
  * could still be handed out, and then a little longer, in which a living worker has its chance to do harm.
  */
-import { isTerminal, type BrokerState } from '../core/event.ts';
-import type { RowVersion } from '../core/history.ts';
+import type { BrokerState } from '../core/event.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { pause, record, subjectChanges, until, type InFlight } from './context.ts';
+import { isEnd, pause, record, subjectChanges, until, type InFlight } from './context.ts';
 
 const AFTER_EMPTY_MS = 500;
 const WHERE_UNKNOWN_MS = 5_000;
@@ -50,10 +49,6 @@ async function waitForQuiet(
   if (quiet === undefined) return 'limit';
   await pause(run, quiet === 'empty' ? AFTER_EMPTY_MS : WHERE_UNKNOWN_MS);
   return quiet === 'empty' ? 'broker-empty' : 'time-over';
-}
-
-function isEnd({ values }: RowVersion): boolean {
-  return values === null || isTerminal(values.state);
 }
 
 function keepsNothing(state: BrokerState): boolean {

@@ -1,5 +1,5 @@
 /** The rows of a job table that is its own queue: the correct workers of several styles first, then the broken ones. */
-import { BROKEN_TABLE } from '../../../fixtures/broken-workers/defects/table.ts';
+import { BROKEN_TABLE, ONE_SLOW_TABLE_RETRY } from '../../../fixtures/broken-workers/defects/table.ts';
 import type { CorpusRow, Expectation } from './row.ts';
 
 type Options = Partial<Pick<CorpusRow, 'name' | 'scenario' | 'strikeAt' | 'flags' | 'config' | 'setup'>>;
@@ -33,18 +33,6 @@ function broken(name: string, expect: Omit<Expectation, 'verdict'>): CorpusRow {
   };
 }
 
-/** A job that can never succeed and has one retry, 5 s after it failed (the base delay times two). */
-const ONE_SLOW_RETRY = {
-  strikeAt: 'retrying',
-  flags: ['--backoff-ms', '2500'],
-  config: {
-    fileMode: 'missing',
-    jobs: { insert: { max_retries: 1 } },
-    retries: { baseDelay: '2500ms' },
-    terminalTimeout: '12s',
-  },
-} as const satisfies Options;
-
 /** Effects that stay when the row of their job goes. */
 const KEPT_EFFECTS = {
   setup: 'create table pybase.kept_effects (job_id uuid not null, file_path text not null)',
@@ -69,7 +57,7 @@ const CORRECT: readonly CorpusRow[] = [
   }),
   correct('reference', 'struck while it waits for its retry', {
     name: 'reference retrying',
-    ...ONE_SLOW_RETRY,
+    ...ONE_SLOW_TABLE_RETRY,
   }),
   correct('succeeds-at-last', 'fails twice, completes at the third attempt', {
     strikeAt: 'retrying',
