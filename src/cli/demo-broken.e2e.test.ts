@@ -1,6 +1,7 @@
 /** `verify-restart demo --broken`: a bundled broken worker, with what brings its defect to light. */
+import { spawn } from 'node:child_process';
 import { describe, expect, test as plainTest } from 'vitest';
-import { jsonReport, WorkFolder } from '../testing/run-cli.ts';
+import { HAS_TERMINAL, jsonReport, WorkFolder } from '../testing/run-cli.ts';
 import { REDIS_SERVER } from '../testing/servers.ts';
 
 const test = plainTest.extend<{ folder: WorkFolder }>({
@@ -54,6 +55,25 @@ describe.concurrent('demo --broken', { timeout: 90_000 }, () => {
       failed: ['timestamps-preserved'],
       diagnosis: 'clock-mixed',
     });
+  });
+
+  test('gives the worker that a person starts what its defect needs: a name for each life', async ({
+    folder,
+    skip,
+  }) => {
+    if (!HAS_TERMINAL) skip('util-linux has no script here');
+    const broken = ['--target', 'table', '--broken', 'claim-tied-to-name'];
+    const call = await folder.startInTerminal(['demo', '--interactive', ...broken]);
+    await call.shows(/press Enter to continue/);
+    const [, pid] = /^ +pid (\d+): /m.exec(call.output) ?? [];
+    const [, script] = /^ +sh (\S+)/m.exec(call.output) ?? [];
+    process.kill(Number(pid), 'SIGKILL');
+    // Ended by the demo, which knows it by its mark.
+    spawn('sh', [script ?? ''], { detached: true, stdio: 'ignore' }).unref();
+    const { exitCode } = await call.ended;
+    expect(call.output).toContain('docs/diagnoses.md#claim-tied-to-name');
+    expect(exitCode).toBe(1);
+    expect(await folder.left()).toEqual([]);
   });
 
   test('lists all of them', async ({ folder }) => {

@@ -19,6 +19,8 @@ export const DEMO_EFFECTS =
 export function demoEnvironment(options: {
   readonly target: DemoTarget;
   readonly interactive: boolean;
+  /** What the worker's configuration adds to its environment; `{incarnation}` stands for the number of its life. */
+  readonly workerEnv: Readonly<Record<string, string>>;
 }): Environment {
   const { target } = options;
   const stops: (() => Promise<void>)[] = [];
@@ -51,7 +53,7 @@ export function demoEnvironment(options: {
       const workerEnv = { DATABASE_URL: postgres.url, TMPDIR: folder, ...target.workerEnv(brokerUrl) };
       const urls = { databaseUrl: postgres.url, queueUrl: brokerUrl, workerEnv };
       if (!options.interactive) return urls;
-      const script = await writeWorkerScript(folder, target, workerEnv);
+      const script = await writeWorkerScript(folder, target, { ...options.workerEnv, ...workerEnv });
       const worker = await startFirstWorker(script, target, folder, made);
       stops.unshift(() => endWorkers(worker, script.marker));
       return { ...urls, workerStartCommand: `sh ${quote(script.path)}` };
@@ -94,16 +96,24 @@ async function writeWorkerScript(
 ): Promise<WorkerScript> {
   const path = join(folder, 'worker.sh');
   const marker = `demo-${randomUUID()}#1`;
+  const lives = quote(join(folder, 'worker-lives'));
   const lines = [
     '#!/bin/sh',
+    `echo started >>${lives}`,
+    `life=$(($(wc -l <${lives})))`,
     `export ${MARKER_VARIABLE}=${marker}`,
-    ...Object.entries(workerEnv).map(([name, value]) => `export ${name}=${quote(value)}`),
+    ...Object.entries(workerEnv).map(([name, value]) => `export ${name}=${numbered(value)}`),
     target.workerCommand,
     '',
   ];
   await writeFile(path, lines.join('\n'), { mode: 0o600 });
   await chmod(path, 0o700);
   return { path, marker };
+}
+
+/** A word for the shell, with the number of the worker's life where it is asked for. */
+function numbered(value: string): string {
+  return value.split('{incarnation}').map(quote).join('"$life"');
 }
 
 async function startFirstWorker(

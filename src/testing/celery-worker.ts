@@ -54,6 +54,8 @@ export interface CeleryWorkerOptions {
   readonly brokerUrl: string;
   readonly queue: string;
   readonly name?: string;
+  /** `threads`, so that it answers while it is busy; `solo` does not. */
+  readonly pool?: 'threads' | 'solo';
   /** kombu's. */
   readonly transportOptions?: Readonly<Record<string, unknown>>;
 }
@@ -66,13 +68,14 @@ export interface CeleryWorker extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-/** Resolves when the worker takes messages. Its pool is of threads, so that it answers while it is busy. */
+/** Resolves when the worker takes messages. */
 export async function startCeleryWorker(options: CeleryWorkerOptions): Promise<CeleryWorker> {
   if (CELERY_PYTHON === null) throw new Error('no Celery: the test should have been skipped');
   const folder = await mkdtemp(join(tmpdir(), 'vr-test-celery-'));
   await writeFile(join(folder, 'lab.py'), SOURCE);
   const name = `${options.name ?? `w${process.hrtime.bigint()}`}@%h`;
-  const args = ['-m', 'celery', '-A', 'lab', 'worker', '-l', 'INFO', '-P', 'threads', '-c', '4', '-n', name];
+  const pool = options.pool ?? 'threads';
+  const args = ['-m', 'celery', '-A', 'lab', 'worker', '-l', 'INFO', '-P', pool, '-c', '4', '-n', name];
   const child = spawn(CELERY_PYTHON, [...args, ...QUICK_FLAGS], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],

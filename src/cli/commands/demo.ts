@@ -43,5 +43,6 @@ export async function runDemo(flags: RawFlags, options: DemoOptions): Promise<Ex
     isTTY: isTerminal(),
     demo: mergeConfigs(own, target.config),
   });
-  return runWithSettings(settings, flags, () => demoEnvironment({ target, interactive }));
+  const workerEnv = settings.worker.env;
+  return runWithSettings(settings, flags, () => demoEnvironment({ target, interactive, workerEnv }));
 }

@@ -8,12 +8,6 @@ import { questionBody, type Answers, type Question, type RemoteControl } from '.
 export const CONTROL_EXCHANGE = 'celery.pidbox';
 export const REPLY_EXCHANGE = 'reply.celery.pidbox';
 
-interface Asked {
-  readonly answers: Map<string, unknown>;
-  readonly expected: number;
-  readonly complete: () => void;
-}
-
 interface Line {
   readonly channel: Channel;
   readonly oid: string;
@@ -22,18 +16,20 @@ interface Line {
 export class AmqpRemote implements RemoteControl {
   readonly #connection: AmqpConnection;
   readonly #expected: () => Promise<number>;
-  readonly #asked = new Map<string, Asked>();
+  /** By the question's ticket: where an answer goes. */
+  readonly #asked = new Map<string, (host: string, answer: unknown) => void>();
   #line: Promise<Line> | null = null;
 
-  /** @param expected how many answers a question to everybody has; RabbitMQ does not say how many hear it */
+  /** @param expected how many consume the queue; RabbitMQ does not say how many hear a question, who may be others too */
   constructor(connection: AmqpConnection, expected: () => Promise<number>) {
     this.#connection = connection;
     this.#expected = expected;
   }
 
-  async ask(question: Question, limitMs: number, destination?: readonly string[]): Promise<Answers> {
-    const expected = destination?.length ?? (await this.#expected());
+  async ask(question: Question, limitMs: number, counts: (host: string) => boolean): Promise<Answers> {
+    const expected = await this.#expected();
     const answers = new Map<string, unknown>();
+    const isComplete = (): boolean => [...answers.keys()].filter(counts).length >= expected;
     // A question to an exchange that is not there would close the channel; without it there is no worker.
     if (expected === 0 || !(await this.#hasWorkers()))
       return { byHost: answers, complete: expected === 0, replies: 0 };
@@ -46,13 +42,11 @@ export class AmqpRemote implements RemoteControl {
           clearTimeout(timer);
           resolve();
         };
-        this.#asked.set(ticket, { answers, expected, complete });
-        const body = questionBody(
-          question,
-          ticket,
-          { exchange: REPLY_EXCHANGE, routingKey: oid },
-          destination,
-        );
+        this.#asked.set(ticket, (host, answer) => {
+          answers.set(host, answer);
+          if (isComplete()) complete();
+        });
+        const body = questionBody(question, ticket, { exchange: REPLY_EXCHANGE, routingKey: oid });
         channel.publish(CONTROL_EXCHANGE, '', Buffer.from(body), {
           contentType: 'application/json',
           contentEncoding: 'utf-8',
@@ -60,7 +54,7 @@ export class AmqpRemote implements RemoteControl {
           headers: { clock: 1, expires: (Date.now() + limitMs) / 1000 },
         });
       });
-      return { byHost: answers, complete: answers.size >= expected, replies: answers.size };
+      return { byHost: answers, complete: isComplete(), replies: answers.size };
     } finally {
       this.#asked.delete(ticket);
     }
@@ -100,11 +94,10 @@ export class AmqpRemote implements RemoteControl {
 
   #take(message: ConsumeMessage | null): void {
     const ticket: unknown = message?.properties.headers?.['ticket'];
-    const asked = typeof ticket === 'string' ? this.#asked.get(ticket) : undefined;
-    if (message === null || asked === undefined) return;
+    const take = typeof ticket === 'string' ? this.#asked.get(ticket) : undefined;
+    if (message === null || take === undefined) return;
     for (const [host, answer] of Object.entries(asRecord(parsed(message.content.toString())) ?? {})) {
-      asked.answers.set(host, answer);
+      take(host, answer);
     }
-    if (asked.answers.size >= asked.expected) asked.complete();
   }
 }

@@ -1,10 +1,12 @@
-/** What a RabbitMQ that cannot be used is said to be. */
+/** What a RabbitMQ that cannot be used is said to be, and what it does not tell. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { normaliseCeleryUrl } from '../../config/broker-url.ts';
-import { labContext } from '../../testing/bullmq-lab.ts';
+import { LAB_TASK, labContext } from '../../testing/bullmq-lab.ts';
 import { celerySettings } from '../../testing/celery-lab.ts';
+import { CELERY_PYTHON, startCeleryWorker } from '../../testing/celery-worker.ts';
 import { HAS_RABBITMQ, startTestRabbitmq } from '../../testing/rabbitmq.ts';
 import type { TestServer } from '../../testing/servers.ts';
+import { until } from '../../testing/until.ts';
 import { openQueue } from '../index.ts';
 
 describe.skipIf(!HAS_RABBITMQ)('RabbitMQ', () => {
@@ -34,4 +36,25 @@ describe.skipIf(!HAS_RABBITMQ)('RabbitMQ', () => {
     });
     expect(String(error)).not.toContain('guest:');
   });
+
+  test.skipIf(CELERY_PYTHON === null)(
+    'a message is not gone because a worker of another queue does not have it',
+    async () => {
+      const brokerUrl = normaliseCeleryUrl(server.url, 'the test');
+      const settings = celerySettings(brokerUrl, 'ours');
+      await using queue = await openQueue(settings, labContext());
+      await using busy = await startCeleryWorker({ brokerUrl, queue: 'ours', pool: 'solo' });
+      expect(await queue.consumers()).toHaveLength(1);
+      const message = { messageId: 'a', job: 'a' };
+      await queue.submit({ ...message, task: LAB_TASK, payload: { kwargs: {} } });
+      await busy.line(/active a /);
+      // Never asked who it is; and the only one that answers.
+      await using stranger = await startCeleryWorker({ brokerUrl, queue: 'theirs' });
+      expect(await queue.inspect(message)).toMatchObject({ state: 'unknown' });
+      await busy.tell('a', 'complete');
+      await busy.line(/a\] succeeded/);
+      await until('the answer', async () => (await queue.inspect(message))?.state === 'gone');
+      expect(stranger.pid).toBeGreaterThan(0);
+    },
+  );
 });

@@ -78,7 +78,7 @@ class CeleryQueue implements Queue {
     this.title = broker.backend === 'redis' ? 'Celery on Redis' : 'Celery on RabbitMQ';
     this.queueName = settings.name;
     this.#task = settings.task;
-    this.#team = new Team(broker.remote);
+    this.#team = new Team(broker.remote, settings.name);
     this.#consumers = consumersOf(broker, this.#team, settings.name);
   }
 
@@ -87,7 +87,7 @@ class CeleryQueue implements Queue {
   }
 
   async workerChecks(): Promise<readonly QueueCheck[]> {
-    const workers = await this.#team.learn(1, this.queueName, CHECK_LIMIT_MS);
+    const workers = await this.#team.learn(1, 'queue', CHECK_LIMIT_MS);
     return checkWorkers(
       workers.filter((facts) => consumes(facts, this.queueName)),
       this.#task,

@@ -37,7 +37,7 @@ export function consumersOf(broker: CeleryBroker, team: Team, queueName: string)
     },
     async isComplete(answered) {
       const count = await broker.consumerCount();
-      return count !== null && team.consumersAmong(answered, queueName) >= count;
+      return count !== null && team.consumersAmong(answered) >= count;
     },
   };
 }
@@ -63,7 +63,7 @@ function byConnections(broker: CeleryBroker, team: Team, queueName: string): Con
     const changed = connections.length !== known.size || connections.some(({ id }) => !known.has(id));
     if (changed) askUntilMs = nowMs + DEAF_LIMIT_MS;
     if (changed || (nowMs < askUntilMs && nowMs >= askAtMs)) {
-      const workers = await team.learn(connections.length, undefined, changed ? undefined : 0);
+      const workers = await team.learn(connections.length, 'all', changed ? undefined : 0);
       known = new Set(connections.map(({ id }) => id));
       ofThisQueue =
         workers.length < connections.length || workers.some((facts) => consumes(facts, queueName));
@@ -90,7 +90,7 @@ function byCount(broker: CeleryBroker, team: Team, queueName: string): ConsumerV
     if (now === null) return null;
     if (now !== count || performance.now() - askedAtMs > COUNT_FRESH_MS) {
       const answered =
-        now === 0 ? [] : (await team.learn(now, queueName)).filter((facts) => consumes(facts, queueName));
+        now === 0 ? [] : (await team.learn(now, 'queue')).filter((facts) => consumes(facts, queueName));
       const silent = known.filter(({ host }) => !answered.some((facts) => facts.host === host));
       // One that is busy keeps its place; when there are fewer than before, the silent ones are the ones that went.
       known = [...answered, ...silent].slice(0, Math.max(now, answered.length));

@@ -28,7 +28,7 @@ export class RedisRemote implements RemoteControl {
     this.#client = client;
   }
 
-  async ask(question: Question, limitMs: number, destination?: readonly string[]): Promise<Answers> {
+  async ask(question: Question, limitMs: number): Promise<Answers> {
     const client = await this.#client();
     const ticket = randomUUID();
     const asked: Asked = { answers: new Map(), replies: 0 };
@@ -37,14 +37,9 @@ export class RedisRemote implements RemoteControl {
       // Before the question: a worker drops an answer that is bound to nothing.
       this.#bound = true;
       await client.sadd(this.#keys.replyBinding, this.#keys.replyMember(this.oid));
-      const body = questionBody(
-        question,
-        ticket,
-        { exchange: REPLY_EXCHANGE, routingKey: this.oid },
-        destination,
-      );
-      const hearing = await client.publish(this.#keys.controlChannel, this.#wrapped(body, limitMs));
-      const expected = Math.min(hearing, destination?.length ?? hearing);
+      const body = questionBody(question, ticket, { exchange: REPLY_EXCHANGE, routingKey: this.oid });
+      // Redis tells how many hear it.
+      const expected = await client.publish(this.#keys.controlChannel, this.#wrapped(body, limitMs));
       const deadline = performance.now() + limitMs;
       while (asked.replies < expected && performance.now() < deadline) {
         if (!(await this.#takeAnswer(client))) await pause(ANSWER_INTERVAL_MS);

@@ -24,10 +24,12 @@ export interface Answers {
 /** The way to the workers on one broker. */
 export interface RemoteControl {
   /**
-   * Asks all workers, or those named. Resolves as soon as all that can hear it have answered, at the latest after
-   * `limitMs`; a worker that is busy (solo) or frozen is missing.
+   * Asks all workers. Resolves as soon as all that can hear it have answered, at the latest after `limitMs`; a worker
+   * that is busy (solo) or frozen is missing.
+   * @param counts whether a worker, by its node name, may be one of the queue: where the broker only tells how many
+   * consume the queue, the answers of others are not counted among theirs
    */
-  ask(question: Question, limitMs: number, destination?: readonly string[]): Promise<Answers>;
+  ask(question: Question, limitMs: number, counts: (host: string) => boolean): Promise<Answers>;
 }
 
 /** The body of a question, as kombu's `Mailbox._publish` makes it. */
@@ -35,12 +37,11 @@ export function questionBody(
   question: Question,
   ticket: string,
   replyTo: { readonly exchange: string; readonly routingKey: string },
-  destination: readonly string[] | undefined,
 ): string {
   return JSON.stringify({
     method: question.method,
     arguments: question.arguments,
-    destination: destination ?? null,
+    destination: null,
     pattern: null,
     matcher: null,
     ticket,
@@ -76,10 +77,10 @@ const ITEMS = ['acks_late', 'reject_on_worker_lost'];
 export async function askForFacts(
   remote: RemoteControl,
   limitMs: number,
-  destination?: readonly string[],
+  counts: (host: string) => boolean,
 ): Promise<ReadonlyMap<string, WorkerFacts>> {
   const ask = (method: Question['method'], given: Question['arguments'] = {}): Promise<Answers> =>
-    remote.ask({ method, arguments: given }, limitMs, destination);
+    remote.ask({ method, arguments: given }, limitMs, counts);
   const [stats, registered, queues, conf] = await Promise.all([
     ask('stats'),
     ask('registered', { taskinfoitems: ITEMS }),
@@ -199,14 +200,19 @@ export interface HolderAnswer {
 }
 
 /** Asks all workers for the task. One that is running it comes before one that has only fetched it. */
-export async function findHolder(remote: RemoteControl, id: string, limitMs: number): Promise<HolderAnswer> {
-  const answers = await remote.ask({ method: 'query_task', arguments: { ids: [id] } }, limitMs);
+export async function findHolder(
+  remote: RemoteControl,
+  id: string,
+  limitMs: number,
+  counts: (host: string) => boolean,
+): Promise<HolderAnswer> {
+  const answers = await remote.ask({ method: 'query_task', arguments: { ids: [id] } }, limitMs, counts);
   const answered = [...answers.byHost.keys()];
   const holders = [...answers.byHost].flatMap(([host, answer]) => readHeld(host, asRecord(answer)?.[id]));
   const held = holders.find(({ state }) => state === 'active') ?? holders[0];
   const { complete, replies } = answers;
   if (held !== undefined || answered.length === 0) return { held: held ?? null, answered, complete, replies };
-  const scheduled = await remote.ask({ method: 'scheduled', arguments: {} }, limitMs);
+  const scheduled = await remote.ask({ method: 'scheduled', arguments: {} }, limitMs, counts);
   const [waiting] = [...scheduled.byHost].flatMap(([host, answer]) => readScheduled(host, answer, id));
   return { held: waiting ?? null, answered, complete: complete && scheduled.complete, replies };
 }

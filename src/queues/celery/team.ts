@@ -24,28 +24,35 @@ const NO_ANSWER: HolderAnswer = { held: null, answered: [], complete: false, rep
 
 export class Team {
   readonly #remote: RemoteControl;
+  readonly #queueName: string;
   readonly #facts = new Map<string, WorkerFacts>();
   #holder: { readonly id: string; readonly answer: Promise<HolderAnswer>; freshUntilMs: number } | null =
     null;
 
-  constructor(remote: RemoteControl) {
+  constructor(remote: RemoteControl, queueName: string) {
     this.#remote = remote;
+    this.#queueName = queueName;
   }
 
   /**
-   * Asks who is there, until so many (of those that consume a queue) have answered all of it or the time is over.
+   * Asks who is there, until so many (of the queue, or of all) have answered all of it or the time is over.
    * @returns those that answered, with all that they have ever told
    */
-  async learn(wanted: number, queueName?: string, limitMs = LEARN_LIMIT_MS): Promise<readonly WorkerFacts[]> {
+  async learn(
+    wanted: number,
+    among: 'queue' | 'all',
+    limitMs = LEARN_LIMIT_MS,
+  ): Promise<readonly WorkerFacts[]> {
     const deadline = performance.now() + limitMs;
     let answered: readonly WorkerFacts[] = [];
     do {
-      const asked = await askForFacts(this.#remote, ANSWER_LIMIT_MS).catch(
+      const mayConsume = (host: string): boolean => this.#consumes(host) !== false;
+      const asked = await askForFacts(this.#remote, ANSWER_LIMIT_MS, mayConsume).catch(
         () => new Map<string, WorkerFacts>(),
       );
       answered = [...asked.values()].map((facts) => mergeFacts(this.#facts.get(facts.host), facts));
       for (const facts of answered) this.#facts.set(facts.host, facts);
-      const counted = answered.filter((facts) => queueName === undefined || consumes(facts, queueName));
+      const counted = answered.filter(({ host }) => among === 'all' || mayConsume(host));
       if (counted.length >= wanted && counted.every(isToldWhole)) break;
       await pause(20);
     } while (performance.now() < deadline);
@@ -56,7 +63,8 @@ export class Team {
   holder(id: string): Promise<HolderAnswer> {
     const before = this.#holder;
     if (before?.id === id && performance.now() < before.freshUntilMs) return before.answer;
-    const answer = findHolder(this.#remote, id, ANSWER_LIMIT_MS).catch(() => NO_ANSWER);
+    const counts = (host: string): boolean => this.#consumes(host) === true;
+    const answer = findHolder(this.#remote, id, ANSWER_LIMIT_MS, counts).catch(() => NO_ANSWER);
     const asked = { id, answer, freshUntilMs: performance.now() + HOLDER_FRESH_MS };
     this.#holder = asked;
     void this.#slowDown(asked);
@@ -78,12 +86,14 @@ export class Team {
     if (answered.length === 0 && waited) asked.freshUntilMs = performance.now() + SILENT_FRESH_MS;
   }
 
-  /** How many of these workers consume the queue, as far as they have said. */
-  consumersAmong(hosts: readonly string[], queueName: string): number {
-    return hosts.filter((host) => {
-      const facts = this.#facts.get(host);
-      return facts === undefined || consumes(facts, queueName);
-    }).length;
+  /** How many of these workers have said that they consume the queue: one that has not may be another queue's. */
+  consumersAmong(hosts: readonly string[]): number {
+    return hosts.filter((host) => this.#consumes(host) === true).length;
+  }
+
+  /** `null`: it has not said. */
+  #consumes(host: string): boolean | null {
+    return this.#facts.get(host)?.queues?.includes(this.#queueName) ?? null;
   }
 
   get isKnown(): boolean {
