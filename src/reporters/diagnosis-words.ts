@@ -270,7 +270,14 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
           ? `worker #${incarnation} runs and does not become ready, as the old one did`
           : `worker #${incarnation} runs and takes nothing, not even the job that only waits`,
     ],
-    fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end; and let a new worker look for what waits, not only for what is announced while it listens (NOTIFY, pub/sub)',
+    fix: 'let locks end with their holder: an expiry that is renewed, or an advisory lock of the session, not a row, key or pid file without an end',
+  }),
+  'announced-only': ({ incarnation }) => ({
+    title: 'the worker takes only what is announced while it listens',
+    evidence: [
+      `worker #${incarnation} took a job that was submitted while it ran, and left alone those that were there when it came: this one, and one that only waits`,
+    ],
+    fix: 'take an announcement (NOTIFY, pub/sub) for a wake-up call, not for the queue: look for what waits and for what the dead have left at the start, after each reconnect, and now and then',
   }),
   'claim-tied-to-name': ({ name, newName }) => ({
     title: "claims are tied to the worker's name, and the new worker has another",

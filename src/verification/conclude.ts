@@ -7,6 +7,7 @@ import { restartFacts } from '../core/restart.ts';
 import { isTimeInDoubt } from '../core/work-time.ts';
 import { readRows } from '../jobs/read-rows.ts';
 import { jobsCarrying, readJobs } from './job-rows.ts';
+import { isWorthATry } from './next-boot.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
 import type { Database } from '../jobs/database.ts';
 import { triggerJob } from './trigger-job.ts';
@@ -123,7 +124,10 @@ function recordedChanges(run: InFlight, of: string): readonly RowVersion[] {
     .filter(({ job, source }) => job === of && source !== 'read');
 }
 
-/** @returns whether an end without a restart has to be known to judge this one */
+/** Who hears of a job when it is submitted takes it at once; who has to look for it has long left another alone. */
+const TAKEN_AT_ONCE_MS = 2_000;
+
+/** @returns whether it has to be known what becomes of a job without a restart, to judge this one or to tell the cause */
 export function needsControl(run: InFlight): boolean {
   const { control, fileMode } = run.settings;
   if (control === 'off') return false;
@@ -132,12 +136,21 @@ export function needsControl(run: InFlight): boolean {
   const state = subjectChanges(run).at(-1)?.values?.state;
   if (state !== undefined && isTerminal(state) && state !== expected) return true;
   const history = run.recorder.history();
-  return isTimeInDoubt(history, restartFacts(history));
+  return isTimeInDoubt(history, restartFacts(history)) || isNothingTaken(run);
 }
 
-/** The same job on the worker that is there now, without a restart. */
+/** A new worker is there, and neither the subject nor the job that waits was touched. */
+function isNothingTaken(run: InFlight): boolean {
+  const waiting = run.witness === null ? undefined : recordedChanges(run, run.witness.id).at(-1);
+  return waiting?.values?.state === 'pending' && isWorthATry(run);
+}
+
+/** The same job on the worker that is there now, without a restart. Where that takes nothing, it is not waited for. */
 export async function runControl(run: InFlight, ids: ReservedIds): Promise<void> {
   const created = await createJob(run, ids, 'control');
   const control = await triggerJob(run, created, ids);
+  const isTaken = (): true | undefined =>
+    recordedChanges(run, control.id).some(({ values }) => values?.state !== 'pending') ? true : undefined;
+  if (isNothingTaken(run) && (await waitFor(run, TAKEN_AT_ONCE_MS, isTaken)) === undefined) return;
   await waitFor(run, run.settings.terminalTimeoutMs, () => (hasEnded(run, control.id) ? true : undefined));
 }

@@ -66,7 +66,18 @@ export function isWaitingRemovedSince(subject: Case): boolean {
 }
 
 /** A new worker is there and takes nothing at all, not even what only waits: something keeps it away. */
-export const staleLock: Diagnose = (subject) => {
+export const staleLock: Diagnose = (subject) => (isControlTaken(subject) ? undefined : takesNothing(subject));
+
+/** It takes nothing that was there when it came, and at once what is submitted while it listens. */
+export const announcedOnly: Diagnose = (subject) =>
+  isControlTaken(subject) ? takesNothing(subject) : undefined;
+
+function isControlTaken({ history }: Case): boolean {
+  return changesIn(history, 'control').some(({ values }) => values !== null && values.state !== 'pending');
+}
+
+/** Neither the subject nor the job that only waits, though it is there. */
+const takesNothing: Diagnose = (subject) => {
   const { successor, successorNotReady, successorDied, gone, brokerBefore } = subject.facts;
   const there = successor ?? successorNotReady;
   if (!isUntouched(subject) || there === undefined || gone === undefined) return undefined;

@@ -18,6 +18,7 @@ export const DIAGNOSES = {
   'redelivered-but-skipped': either(lost.redeliveredButSkipped, claims.takenAndLeft),
   'task-not-registered': celery.taskNotRegistered,
   'stale-lock': either(lost.putBackAgain, claims.staleLock),
+  'announced-only': claims.announcedOnly,
   'claim-tied-to-name': claims.claimTiedToName,
   'retry-in-memory': either(celery.retryInMemory, claims.retryInMemory),
   'grace-shorter-than-drain': claims.graceShorterThanDrain,

@@ -18,6 +18,17 @@ describe('a successor that takes nothing at all', () => {
     expect(valuesOfDiagnosis(starting, 'stale-lock')).toEqual({ incarnation: 2, ready: 0 });
   });
 
+  test('takes only what is announced where it takes a job that is submitted while it listens', () => {
+    const control = (): RunBuilder => successor(behind()).timesOut().job('control').submitted();
+    expect(causes(control().picksUp(2))).toEqual(['announced-only', 'never-reclaimed']);
+    expect(valuesOfDiagnosis(control().picksUp(2).end(), 'announced-only')).toEqual({
+      incarnation: 2,
+      ready: 1,
+    });
+    expect(causes(control())).toEqual(['stale-lock', 'never-reclaimed']);
+    expect(causes(control().deletes('psql'))).toEqual(['stale-lock', 'never-reclaimed']);
+  });
+
   test('is not where it took the other job, or wrote to it', () => {
     const took = successor(behind()).of('witness-waiting').picksUp(2).completed().of('subject').timesOut();
     expect(causes(took)).not.toContain('stale-lock');

@@ -127,6 +127,10 @@ const NEVER_TAKEN = ['picked-up-again', 'reached-terminal'] as const;
 const LOST: readonly CorpusRow[] = [
   broken('never-reclaimed', { failing: NEVER_TAKEN, diagnosis: 'never-reclaimed' }),
   broken('stale-lock', { failing: ['reached-terminal'], diagnosis: 'stale-lock' }),
+  broken('announced-only', {
+    failing: [...NEVER_TAKEN, 'witnesses-unharmed'],
+    diagnosis: 'announced-only',
+  }),
   broken('loaded-at-boot-only', { failing: NEVER_TAKEN, diagnosis: 'loaded-at-boot-only' }),
   broken('claim-tied-to-name', { failing: NEVER_TAKEN, diagnosis: 'claim-tied-to-name' }),
   broken('redelivered-but-skipped', {
