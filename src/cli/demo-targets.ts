@@ -48,7 +48,7 @@ const STALLED_INTERVAL_MS = 500;
 const ITEM_MS = 200;
 
 /** Less than a worker takes to start, so that the new one finds due what the old one had; the default is an hour. */
-const VISIBILITY_S = 0.3;
+const VISIBILITY_S = 0.1;
 const CELERY_ITEM_MS = 500;
 
 /** Longer than a worker takes to renew it, and short enough that a successor need not wait. */

@@ -56,7 +56,7 @@ async function startFastapi({ databaseUrl, redisUrl, redis }: Servers): Promise<
       readyPattern: String.raw` ready\.$`,
       env: {
         ...env,
-        CELERY_VISIBILITY_TIMEOUT: '0.3',
+        CELERY_VISIBILITY_TIMEOUT: '0.1',
         EXTRACTION_ITEM_MS: '500',
         PYTHONDONTWRITEBYTECODE: '1',
         TMPDIR: folder,

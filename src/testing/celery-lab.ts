@@ -14,7 +14,7 @@ import { startTestRedis } from './servers.ts';
 import { until } from './until.ts';
 
 /** Shorter than a worker takes to start, so that the next one finds due what a killed one had. */
-export const LAB_VISIBILITY_MS = 300;
+export const LAB_VISIBILITY_MS = 100;
 
 export function celerySettings(url: string, name: string): QueueSettings {
   return {

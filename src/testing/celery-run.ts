@@ -80,7 +80,7 @@ export async function openCeleryBench(): Promise<CeleryBench> {
               DATABASE_URL: postgres.url,
               CELERY_BROKER_URL: brokerUrl,
               // Less than a worker takes to start: it finds due what the one before it had.
-              CELERY_VISIBILITY_TIMEOUT: String(visibilityTimeout ?? 0.3),
+              CELERY_VISIBILITY_TIMEOUT: String(visibilityTimeout ?? 0.1),
               EXTRACTION_ITEM_MS: '500',
               PYTHONPATH: FIXTURE,
               BROKEN_SETTINGS: JSON.stringify(badly ?? {}),

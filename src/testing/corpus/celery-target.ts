@@ -32,7 +32,7 @@ export function celery(broker: 'redis' | 'rabbitmq'): CorpusTarget {
           CELERY_BROKER_URL: brokerUrl(broker, place),
           CELERY_QUEUE: place.queueName,
           // Less than a worker takes to start: it finds due what the one before it had.
-          CELERY_VISIBILITY_TIMEOUT: '0.3',
+          CELERY_VISIBILITY_TIMEOUT: '0.1',
           EXTRACTION_ITEM_MS: '400',
           EXTRACTION_BACKOFF_MS: '100',
           // A pool that is killed leaves its temporary folders behind.

@@ -73,8 +73,17 @@ export interface CorpusPlace {
   readonly beside?: (databaseUrl: string) => Promise<AsyncDisposable>;
 }
 
-/** Runs so far: a server has 16 databases, and the first is BullMQ's. */
-let redisDatabases = 0;
+/** A Redis server has 16 databases, and the first is BullMQ's. */
+const REDIS_DATABASES = Array.from({ length: 15 }, (_, index) => index + 1);
+const takenDatabases = new Set<number>();
+
+/** A Redis database that is no other run's: in one that is shared, the start of a worker hands out the other's messages. */
+function takeRedisDatabase(): number {
+  const free = REDIS_DATABASES.find((number) => !takenDatabases.has(number));
+  if (free === undefined) throw new Error(`no more than ${REDIS_DATABASES.length} runs at a time`);
+  takenDatabases.add(free);
+  return free;
+}
 
 export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowResult> {
   const startedMs = performance.now();
@@ -82,15 +91,15 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
   const database = `corpus_${randomBytes(6).toString('hex')}`;
   await administer(place.server.url, `create database ${database} template ${templateOf(row.target)}`);
   const url = place.server.urlOf(database);
+  const redisDatabase = takeRedisDatabase();
   let neighbour: AsyncDisposable | undefined;
   try {
     if (row.setup !== undefined) await administer(url, row.setup);
-    redisDatabases += 1;
     const ways = place.ways?.(database) ?? { harness: url, worker: url };
     const own: RunPlace = {
       queueName: database,
       redisUrl: place.redis?.url ?? '',
-      redisDatabase: 1 + (redisDatabases % 15),
+      redisDatabase,
       rabbitmqUrl: place.rabbitmq?.url ?? '',
       outputDir: place.outputDir,
     };
@@ -127,6 +136,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
     };
   } finally {
     await neighbour?.[Symbol.asyncDispose]();
+    takenDatabases.delete(redisDatabase);
     await administer(place.server.url, `drop database ${database} with (force)`);
   }
 }
