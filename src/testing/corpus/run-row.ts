@@ -1,5 +1,6 @@
 /** Runs one row of the corpus: a database and a queue of its own, one verification, and what the hand-written script would have said. */
 import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import type { UserConfig } from '../../config/define-config.ts';
 import { loadSettings } from '../../config/load.ts';
@@ -85,6 +86,16 @@ function takeRedisDatabase(): number {
   return free;
 }
 
+/** A broken worker leaves keys of its own behind: the next run in that database is to begin without them. */
+async function giveBackRedisDatabase(number: number, redis: TestServer | null): Promise<void> {
+  if (redis !== null) {
+    const client = new Redis(`${redis.url}/${number}`);
+    await client.flushdb();
+    client.disconnect();
+  }
+  takenDatabases.delete(number);
+}
+
 export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowResult> {
   const startedMs = performance.now();
   const observed = place.observe ?? 'trigger';
@@ -136,7 +147,7 @@ export async function runRow(row: CorpusRow, place: CorpusPlace): Promise<RowRes
     };
   } finally {
     await neighbour?.[Symbol.asyncDispose]();
-    takenDatabases.delete(redisDatabase);
+    await giveBackRedisDatabase(redisDatabase, place.redis);
     await administer(place.server.url, `drop database ${database} with (force)`);
   }
 }
