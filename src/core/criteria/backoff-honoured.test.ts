@@ -110,6 +110,17 @@ describe('passed', () => {
     expect(seen(again.wait(2_000).picksUp(2, { taskId: 'c' }).completed())).toBe('passed backoff-kept');
   });
 
+  test('by polling an attempt may come and fail unseen: the next count ends the wait', () => {
+    const unseen = (options: RunOptions, waitedMs: number): RunBuilder => {
+      const again = { status: 'retrying', retryCount: 2, lastRetryAt: '2026-01-02T03:04:05Z' };
+      return struck(options).wait(waitedMs).row(again, 2).wait(4_000).picksUp(2).completed();
+    };
+    expect(seen(unseen({ source: 'poll' }, 2_000))).toBe('passed backoff-kept');
+    expect(seen(unseen({ source: 'poll' }, 300))).toBe('failed retried-too-early');
+    // Where every change is seen there was none.
+    expect(seen(unseen({}, 2_000))).toBe('failed backoff-begun-anew');
+  });
+
   test('by polling a look may come late', () => {
     expect(seen(struck({ source: 'poll' }).wait(1_500).picksUp(2).completed())).toBe('passed backoff-kept');
   });

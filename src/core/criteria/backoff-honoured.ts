@@ -11,8 +11,8 @@
  * would put the retry off again.
  * A retry that has not come when the record breaks off, or that is still to fall due, is not lost.
  * What it cannot see: how long the wait should be, unless the settings say so (`retries`); then only a retry that never
- * comes is judged. Under
- * polling, the moment of a write; so there it is lenient.
+ * comes is judged. Under polling, the moment of a write, and an attempt that came and failed between two looks; so there
+ * it is lenient.
  */
 import { isTerminal, type EventOf, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
@@ -45,12 +45,13 @@ export const backoffHonoured: Criterion = {
   title: 'retries kept their backoff',
   judge(history, facts) {
     const backoff = first(history, 'run:started')?.backoff ?? null;
-    const waits = waitsOf(facts);
+    const polled = last(history, 'observer:started')?.source !== 'trigger';
+    const waits = waitsOf(facts, polled);
     if (waits.length === 0) return judgement('skipped', finding('nothing-retried'));
     const problems = waits.flatMap(({ retry, step }) =>
       step > 1 ? [finding('retry-counted-twice', { retry, step })] : [],
     );
-    if (backoff !== null) problems.push(...problemsOfTime(history, facts, waits, backoff));
+    if (backoff !== null) problems.push(...problemsOfTime(facts, waits, backoff, polled));
     if (problems.length > 0) return judgement('failed', ...problems);
     const pending = waits.find(({ waitedMs }) => waitedMs === null);
     if (pending !== undefined) {
@@ -66,12 +67,11 @@ export const backoffHonoured: Criterion = {
 };
 
 function problemsOfTime(
-  history: History,
   facts: RestartFacts,
   waits: readonly Wait[],
   backoff: Backoff,
+  polled: boolean,
 ): readonly Finding[] {
-  const polled = last(history, 'observer:started')?.source !== 'trigger';
   const toleranceMs = polled ? POLLING_TOLERANCE_MS : TOLERANCE_MS;
   const interrupted = waits.findLast((wait) => isInterrupted(wait, facts));
   const fromZero = countsFromZero(waits, facts, backoff, toleranceMs);
@@ -126,7 +126,7 @@ function doubtOfLoss(history: History, facts: RestartFacts): Finding | undefined
 interface Wait {
   /** The retry that was waited for: 1 is the first. */
   readonly retry: number;
-  /** From the write that counted it to the next pick-up; `null`: it never came. */
+  /** From the write that counted it to the next pick-up, at most; `null`: it never came. */
   readonly waitedMs: number | null;
   /** By how much the count was raised. */
   readonly step: number;
@@ -136,7 +136,7 @@ interface Wait {
   readonly until: Recorded;
 }
 
-function waitsOf(facts: RestartFacts): readonly Wait[] {
+function waitsOf(facts: RestartFacts, polled: boolean): readonly Wait[] {
   const { changes } = facts;
   const found: Wait[] = [];
   // From the end, so that what comes next is known: the next pick-up, or the end of the job.
@@ -153,7 +153,8 @@ function waitsOf(facts: RestartFacts): readonly Wait[] {
       const waitedMs = next === undefined ? null : next.databaseAtMs - version.databaseAtMs;
       found.push({ retry, waitedMs, step, counted: version, until: next ?? NEVER });
     }
-    if (over) next = version;
+    // A retry that was taken up and failed between two looks shows by the next one's count alone.
+    if (over || (polled && step > 0)) next = version;
   }
   return found.toReversed();
 }
