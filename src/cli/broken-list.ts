@@ -6,6 +6,7 @@ import { BROKEN_TABLE } from '../../fixtures/broken-workers/defects/table.ts';
 import type { UserScenarioStep } from '../config/define-config.ts';
 import { parseDuration } from '../config/durations.ts';
 import { describeDuration } from '../reporters/durations.ts';
+import { quote } from './shell-words.ts';
 
 /** In place of a name. */
 export const LIST_BROKEN = 'list';
@@ -34,10 +35,12 @@ export function listBroken(target: string | null): string {
 }
 
 function workerLines(workers: readonly BrokenWorker[]): readonly string[] {
-  const width = Math.max(...workers.map(({ name }) => name.length));
-  return workers.map(({ name, note, scenario, strikeAt }) => {
+  // As it has to be typed.
+  const names = workers.map(({ name }) => quote(name));
+  const width = Math.max(...names.map((name) => name.length));
+  return workers.map(({ note, scenario, strikeAt }, index) => {
     const when = scenario === 'crash' && strikeAt === 'progress' ? '' : ` (${scenario} at ${strikeAt})`;
-    return `  ${name.padEnd(width)}  ${note}${when}`;
+    return `  ${names[index]?.padEnd(width)}  ${note}${when}`;
   });
 }
 

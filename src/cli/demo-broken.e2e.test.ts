@@ -62,7 +62,7 @@ describe.concurrent('demo --broken', { timeout: 90_000 }, () => {
     skip,
   }) => {
     if (!HAS_TERMINAL) skip('util-linux has no script here');
-    const broken = ['--target', 'table', '--broken', 'claim-tied-to-name'];
+    const broken = ['--target', 'table', '--broken', 'claim-tied-to-name', '--terminal-timeout', '5s'];
     const call = await folder.startInTerminal(['demo', '--interactive', ...broken]);
     await call.shows(/press Enter to continue/);
     const [, pid] = /^ +pid (\d+): /m.exec(call.output) ?? [];
@@ -93,7 +93,7 @@ describe.concurrent('demo --broken', { timeout: 90_000 }, () => {
       /did you mean "acked-on-shutdown"\? all of them: verify-restart demo --broken list$/m,
     ],
     ['nope', /^ +all of them: verify-restart demo --broken list$/m],
-    ['celery-defaults', /add --target celery/],
+    ['celery-defaults', /^ +use --target celery$/m],
     ['queue-leftovers-lock', /add --queue-backend redis/],
   ] as const)('refuses %s', async ([name, remedy], { folder }) => {
     const { exitCode, stderr } = await folder.run(['demo', '--broken', name]);

@@ -18,6 +18,8 @@ export interface DemoChoice {
   readonly backend: 'redis' | 'postgres';
   /** One of the target's broken workers; `null`: the sound one. */
   readonly broken: string | null;
+  /** A person restarts the worker. */
+  readonly interactive: boolean;
 }
 
 export interface DemoTarget {
@@ -53,6 +55,10 @@ const CELERY_ITEM_MS = 500;
 
 /** Longer than a worker takes to renew it, and short enough that a successor need not wait. */
 const LEASE_MS = 1_000;
+
+/** A row with a lease is not held: half a minute of work gives a person the time to find the other terminal. */
+const UNHELD_ITEM_MS = 3_000;
+const UNHELD: UserConfig = { files: 12, terminalTimeout: '60s' };
 
 const DEMO_TARGETS = ['bullmq', 'celery', 'table'] as const;
 
@@ -103,7 +109,7 @@ function bullmqTarget({ backend, broken }: DemoChoice): Promise<DemoTarget> {
     brokerUrl: (redisUrl) => redisUrl,
     needsBullmqSchema: backend === 'postgres',
     service: 'extraction-service',
-    setup: null,
+    setup: defect?.setup ?? null,
     readyPattern: /ready/,
     settings: withDefect(
       `BullMQ with lockDuration ${LOCK_MS} ms and stalledInterval ${STALLED_INTERVAL_MS} ms`,
@@ -140,12 +146,11 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
       PYTHONDONTWRITEBYTECODE: '1',
       // The broken workers import the sound one.
       PYTHONPATH: packagePath('fixtures', 'celery-service'),
-      ...environmentOf(defect),
     }),
     brokerUrl: (redisUrl) => `${redisUrl}/1`,
     needsBullmqSchema: false,
     service: 'extraction-service',
-    setup: null,
+    setup: defect?.setup ?? null,
     readyPattern: / ready\.$/,
     settings: withDefect(`Celery with visibility_timeout ${VISIBILITY_S} s`, defect),
     config: configOf(defect),
@@ -153,28 +158,30 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
 }
 
 /** A job table that is its own queue: nothing else is needed. */
-function tableTarget({ broken }: DemoChoice): Promise<DemoTarget> {
+function tableTarget({ broken, interactive }: DemoChoice): Promise<DemoTarget> {
   const defect = broken === null ? null : findBroken('table', broken, BROKEN_TABLE);
   const worker =
     defect === null
       ? packagePath('dist', 'fixtures', 'table-service', 'worker.js')
       : packagePath('dist', 'fixtures', 'broken-workers', 'table', `${defect.worker ?? defect.name}.js`);
+  // What is shown by the time that an item takes keeps it.
+  const slow = interactive && defect?.flags?.includes('--item-ms') !== true;
   const options = [
-    `--item-ms ${ITEM_MS} --lease-ms ${LEASE_MS} --poll-ms 50 --backoff-ms 1000`,
+    `--item-ms ${slow ? UNHELD_ITEM_MS : ITEM_MS} --lease-ms ${LEASE_MS} --poll-ms 50 --backoff-ms 1000`,
     ...(defect?.flags ?? []),
   ].join(' ');
   return Promise.resolve({
     queue: { kind: 'none' },
     workerCommand: `exec ${quote(process.execPath)} ${quote(worker)} ${options}`,
     needsRedis: false,
-    workerEnv: () => environmentOf(defect),
+    workerEnv: () => ({}),
     brokerUrl: (redisUrl) => redisUrl,
     needsBullmqSchema: false,
     service: 'table-service',
     setup: defect?.setup ?? null,
     readyPattern: /ready/,
     settings: withDefect(`a job table with a lease of ${LEASE_MS} ms`, defect),
-    config: mergeConfigs(TABLE_SERVICE, configOf(defect)),
+    config: mergeConfigs(TABLE_SERVICE, configOf(defect), slow ? UNHELD : {}),
   });
 }
 
@@ -186,14 +193,14 @@ function findBroken<Listed extends BrokenWorker>(
 ): Listed {
   const found = listed.find((each) => each.name === name);
   if (found !== undefined) return found;
-  const other = Object.entries(BROKEN_WORKERS).find(([, workers]) =>
+  const others = Object.entries(BROKEN_WORKERS).filter(([, workers]) =>
     workers.some((each) => each.name === name),
   );
-  if (other !== undefined) {
+  if (others.length > 0) {
     throw usageError(
       'unknown-value',
-      `--broken ${name} is a worker of another target`,
-      `add --target ${other[0]}`,
+      `--broken ${name} is no worker of the target ${target}`,
+      `use ${others.map(([other]) => `--target ${other}`).join(' or ')}`,
     );
   }
   const alike = likest(
@@ -206,12 +213,6 @@ function findBroken<Listed extends BrokenWorker>(
     `--broken is ${JSON.stringify(name)}, which is none of the broken workers`,
     `${alike.length === 0 ? '' : `did you mean ${alike.map((each) => JSON.stringify(each)).join(', ')}? `}all of them: ${all}`,
   );
-}
-
-/** Also for a worker that a person starts: to that one the settings of the run do not come. */
-function environmentOf(defect: BrokenWorker | null): Readonly<Record<string, string>> {
-  const given = Object.entries(defect?.config?.worker?.env ?? {});
-  return Object.fromEntries(given.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 function withDefect(settings: string, defect: BrokenWorker | null): string {

@@ -463,11 +463,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: 'leave redelivery to the broker, or enqueue with the same job id so that the second is refused',
   }),
-  'ended-before-restart': ({ hold, by }) => ({
+  'ended-before-restart': ({ hold, by, refused }) => ({
     title: 'the job ended before it could be interrupted',
     evidence: [],
     fix:
-      by === 'operator' && hold === 0
+      by === 'operator' && hold === 0 && refused !== 1
         ? 'let the job be held (leave --no-hold out), or give it more or slower files (--files)'
         : 'give the job more or slower files (--files 20), or strike earlier (--strike-at processing)',
   }),

@@ -27,7 +27,7 @@ export async function runDemo(flags: RawFlags, options: DemoOptions): Promise<Ex
     return EXIT_CODES.verified;
   }
   const backend = flags.queueBackend === 'redis' ? 'redis' : 'postgres';
-  const target = await demoTarget(options.target ?? 'bullmq', { backend, broken });
+  const target = await demoTarget(options.target ?? 'bullmq', { backend, broken, interactive });
   const own: UserConfig = {
     database: { url: PLACEHOLDER_DATABASE },
     queue: target.queue,

@@ -69,6 +69,20 @@ describe('passed', () => {
   });
 });
 
+test('while a person is on their way, what is not held goes on: it was struck where it stood then', () => {
+  const on = (restartBy: 'operator' | 'auto'): RunBuilder =>
+    inFlight({ restartBy, named: restartBy === 'auto' })
+      .strike()
+      .progress(40, 1)
+      .gone()
+      .starts(2);
+  const asked = on('operator').picksUp(2).completed().end();
+  expect(findingOf(asked, 'restarted-in-flight')).toMatchObject({ progress: 40 });
+  expect(findingOf(on('auto').picksUp(2).completed().end(), 'struck-in-flight')).toMatchObject({
+    progress: 20,
+  });
+});
+
 test('a person’s worker that went before they were asked', () => {
   const run = inFlight({ restartBy: 'operator', named: false }).gone();
   run.event({ kind: 'holder:identified', job: 'job-1', connection: '', pid: 4001, main: processOf(4001) });

@@ -179,8 +179,10 @@ function proofs(facts: RestartFacts, begun: Begun, gone: Gone, newcomer: Newcome
   const { terminal, successorDied } = facts;
   const sinceMs = facts.struckAtMs ?? begun.atMs;
   const state = facts.before?.state ?? 'unknown';
-  const progress = facts.before?.progress ?? null;
   const fault = facts.faults[0];
+  // Between the asking and the deed of a person, what is not held goes on.
+  const struck = fault === undefined ? (facts.afterGone?.values ?? facts.before) : facts.before;
+  const progress = struck?.progress ?? null;
   const evidence: Finding[] = [
     fault === undefined
       ? finding('restarted-in-flight', { incarnation: facts.struck, state, progress })

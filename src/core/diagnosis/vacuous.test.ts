@@ -49,14 +49,16 @@ test('three seconds after the end of the job a worker did not leave with it', ()
   expect(left(2_980)).toEqual(['ended-before-restart']);
 });
 
-test('it is said whether the job was held, and who restarted', () => {
-  const ended = (held: boolean): unknown => {
+test('it is said whether the job was held or could not be, and who restarted', () => {
+  const ended = (held: boolean | 'refused'): unknown => {
     const run = inFlight({ restartBy: 'operator' });
-    if (held) run.event({ kind: 'hold:placed', job: 'job-1', backendPid: 1 });
+    if (held === true) run.event({ kind: 'hold:placed', job: 'job-1', backendPid: 1 });
+    if (held === 'refused') run.event({ kind: 'hold:refused', job: 'job-1', reason: 'it has a lease' });
     return valuesOfDiagnosis(run.completed().strike().gone().end(), 'ended-before-restart');
   };
   expect(ended(true)).toEqual({ hold: 1, by: 'operator' });
   expect(ended(false)).toEqual({ hold: 0, by: 'operator' });
+  expect(ended('refused')).toEqual({ hold: 0, by: 'operator', refused: 1 });
 });
 
 describe('the moment to strike never came', () => {

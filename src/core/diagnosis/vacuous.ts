@@ -16,7 +16,10 @@ export const endedBeforeRestart: Diagnose = (subject) => {
   const before = subject.found('ended-before-strike');
   const ended = before || subject.found('ended-by-old-worker');
   if (!ended || leftWithTheJob(subject) || (!before && didWorkGoOn(subject))) return undefined;
-  return { hold: subject.history.of('hold:placed').length > 0 ? 1 : 0, by: subject.facts.by };
+  const { history, facts } = subject;
+  const wasHeld = history.of('hold:placed').length > 0;
+  const couldNot = history.of('hold:refused').length > 0;
+  return { hold: wasHeld ? 1 : 0, by: facts.by, ...(couldNot ? { refused: 1 } : {}) };
 };
 
 export const stoppedPolitely: Diagnose = (subject) =>

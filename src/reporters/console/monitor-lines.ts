@@ -70,8 +70,8 @@ export function rowLines(event: EventOf<'row:version'>, state: MonitorState, say
   const elsewhere = state.writer !== '' && state.writer !== writerBefore;
   const pickUp = values.state === 'processing' && (claimed || elsewhere);
   if (pickUp) state.pickedUp = true;
-  // A backend's number says less than the task that it works on.
-  const told = !(claimed && state.writer.startsWith('backend'));
+  // A backend's number says little to a reader: it is told only where nothing else tells of the pick-up.
+  const told = !state.writer.startsWith('backend') || (pickUp && !claimed);
   const by = state.writer === '' || !told ? '' : ` by ${state.writer}`;
   const task = claimed && values.taskId != null ? ` (${shorten(values.taskId)})` : '';
   const note = pickUp

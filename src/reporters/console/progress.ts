@@ -266,6 +266,8 @@ export function titleLines(
 }
 
 function queueTitle({ queue, backend }: TargetSummary): string {
+  if (queue === 'none') return 'a job table as its own queue';
+  if (queue === 'http') return 'a service by its HTTP API';
   if (queue === 'celery') return backend === 'rabbitmq' ? 'Celery on RabbitMQ' : 'Celery on Redis';
   if (queue !== 'bullmq') return queue;
   return backend === 'postgres' ? 'BullMQ on PostgreSQL' : 'BullMQ on Redis';

@@ -219,6 +219,7 @@ function causeLines(
   }
   lines.push('');
   put('journal', report.journal);
-  if (report.command !== null) put('repeat', report.command);
+  // In one line, however long: it is to be copied.
+  if (report.command !== null) lines.push(` ${'repeat'.padEnd(10)}${report.command}`);
   return lines;
 }

@@ -1,10 +1,6 @@
 import { brokenBullmq } from './bullmq-rows.ts';
 import type { CorpusRow } from './row.ts';
 
-const WITHOUT_ZONE = `
-  alter table pybase.extraction_jobs
-    alter created_at type timestamp, alter started_at type timestamp, alter completed_at type timestamp`;
-
 export const BULLMQ_ACCOUNTS_ROWS: readonly CorpusRow[] = [
   brokenBullmq('started-at-reset', { failing: ['timestamps-preserved'], diagnosis: 'started-at-reset' }),
   brokenBullmq('started-at-lost', { failing: ['timestamps-preserved'], diagnosis: 'started-at-reset' }),
@@ -13,19 +9,8 @@ export const BULLMQ_ACCOUNTS_ROWS: readonly CorpusRow[] = [
     diagnosis: 'completed-at-missing',
   }),
   brokenBullmq('completed-at-stale', { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' }),
-  brokenBullmq(
-    'clock-mixed',
-    { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' },
-    { setup: WITHOUT_ZONE },
-  ),
-  brokenBullmq(
-    'clock-mixed UTC',
-    { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' },
-    {
-      setup: `${WITHOUT_ZONE};
-        do $$ begin execute format('alter database %I set timezone to %L', current_database(), 'America/New_York'); end $$`,
-    },
-  ),
+  brokenBullmq('clock-mixed', { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' }),
+  brokenBullmq('clock-mixed UTC', { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' }),
   brokenBullmq('progress-reset', { failing: ['progress-monotonic'], diagnosis: 'progress-reset' }),
   brokenBullmq('progress-of-this-run', { failing: ['progress-monotonic'], diagnosis: 'progress-reset' }),
   brokenBullmq('reset-at-boot', {

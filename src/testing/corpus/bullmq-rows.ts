@@ -18,7 +18,6 @@ const BOTH: readonly BullmqBackend[] = ['redis', 'postgres'];
 export function brokenBullmq(
   name: string,
   expect: Omit<Expectation, 'verdict'> & Partial<Expectation>,
-  options: Pick<Options, 'name' | 'setup'> = {},
 ): readonly CorpusRow[] {
   const defect = BROKEN_BULLMQ.find((listed) => listed.name === name);
   if (defect === undefined) throw new Error(`${name} is not listed among the broken BullMQ workers`);
@@ -28,7 +27,6 @@ export function brokenBullmq(
     target: targetOf(backend),
     worker: `broken-workers/bullmq/${worker}`,
     expect: { verdict: 'failed', ...expect },
-    ...options,
   }));
 }
 
