@@ -152,7 +152,10 @@ async function celeryTarget({ broken }: DemoChoice): Promise<DemoTarget> {
     service: 'extraction-service',
     setup: defect?.setup ?? null,
     readyPattern: / ready\.$/,
-    settings: withDefect(`Celery with visibility_timeout ${VISIBILITY_S} s`, defect),
+    settings: withDefect(
+      `Celery with visibility_timeout ${VISIBILITY_S} s, so that a new worker finds the job due when it starts`,
+      defect,
+    ),
     config: configOf(defect),
   };
 }

@@ -228,6 +228,31 @@ test(
   },
 );
 
+test(
+  'without the database another worker that has the job all along is found out',
+  { timeout: 60_000 },
+  async () => {
+    const url = await startService();
+    const hidden = spawn('sh', ['-c', `${WORKER} --item-ms 1500`], {
+      env: { ...process.env, DATABASE_URL: postgres.url },
+      stdio: 'ignore',
+    });
+    try {
+      const idle = `exec ${process.execPath} -e "console.log('ready'); setInterval(() => {}, 1000)"`;
+      const { code, stdout } = await run(
+        { url, token: TOKEN, remove: {} },
+        { withDatabase: false, worker: idle },
+      );
+      expect(stdout).toContain('docs/diagnoses.md#another-worker');
+      expect(code).toBe(4);
+    } finally {
+      const ended = new Promise((resolve) => hidden.once('exit', resolve));
+      hidden.kill('SIGKILL');
+      await ended;
+    }
+  },
+);
+
 test('a wrong token ends the run before anything is made, with one message', async () => {
   const url = await startService();
   const { code, stderr, events } = await run(

@@ -60,6 +60,8 @@ export interface FindingArguments {
   'ended-sooner-than-control': { bothMs: number; controlMs: number };
   'ended-too-soon': { state: JobState; incarnation: number | null };
   'written-undelivered': { writes: number };
+  /** The old worker had gone, and no other had been started yet. */
+  'written-by-nobody': { writes: number };
   'only-touched': { incarnation: number };
   'not-due-yet': { due: string };
   'nothing-to-pick-up': Record<string, never>;

@@ -85,8 +85,14 @@ describe('a queue that deletes what has ended', () => {
     expect(last(ended().job().picksUp(1).deletes(1))).toMatchObject({ state: 'completed' });
     const other = aRun().job('witness-ended').picksUp(1).completed().job('control').deletes('psql');
     expect(last(other.job().picksUp(1).deletes(1))).toBeNull();
-    const later = aRun().job('witness-ended').picksUp(1).completed().job().of('witness-ended').deletes(2);
-    expect(last(later.of('subject').picksUp(1).deletes(1))).toBeNull();
+  });
+
+  test('is known by what it does before anybody was struck: after that it may be the restart’s doing', () => {
+    const run = (): RunBuilder => aRun().job('witness-ended').picksUp(1).completed().job().picksUp(1);
+    const removed = run().of('witness-ended').deletes(1).of('subject').strike().gone().starts(2);
+    expect(last(removed.picksUp(2).completed().deletes(2))).toMatchObject({ state: 'completed' });
+    const later = run().strike().gone().starts(2).of('witness-ended').deletes(2).of('subject');
+    expect(last(later.picksUp(2).completed().deletes(2))).toBeNull();
   });
 
   test('has not ended a job whose row was never there', () => {

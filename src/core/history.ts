@@ -122,16 +122,21 @@ function readVersions(history: History, job: string | undefined): readonly RowVe
 }
 
 /**
- * A queue that deletes the rows of jobs that have ended: so it did with the job that ran to its end before the subject
- * was made, and so before any restart. One that moves them to an archive is told by what lies there.
+ * A queue that deletes the rows of jobs that have ended, at once or a moment later: so it did with the job that ran to its
+ * end before anybody was struck. One that moves them to an archive is told by what lies there.
  */
 function removesEnded(history: History): boolean {
   const witness = jobInRole(history, 'witness-ended');
   if (history.of('row:archived').some(({ job }) => job === witness)) return false;
-  const subject = history.of('job:created').find(({ role }) => role === 'subject') ?? NEVER;
+  const strikes = [
+    ...history.of('fault:injected'),
+    ...history.of('operator:asked'),
+    ...history.of('worker:gone'),
+  ];
+  const struck = strikes.reduce<Recorded>((least, event) => (isBefore(event, least) ? event : least), NEVER);
   const last = history
     .of('row:version')
-    .findLast((version) => version.job === witness && isBefore(version, subject));
+    .findLast((version) => version.job === witness && isBefore(version, struck));
   return last?.values === null;
 }
 

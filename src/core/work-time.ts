@@ -10,7 +10,7 @@
 import { writtenAtMs } from './database-clock.ts';
 import { isDeliveredSince } from './deliveries.ts';
 import { effectsOf } from './effects.ts';
-import type { RowValues } from './event.ts';
+import type { EventOf, RowValues } from './event.ts';
 import {
   changesOf,
   isBefore,
@@ -143,7 +143,7 @@ interface Span {
 
 /**
  * Since the fault, where the old worker ended the job. Else since the last look by which it was not handed out again and
- * since it was handed out, if the broker tells, and since a new worker claimed it.
+ * since it was handed out, if the broker tells, since the next worker was started, and since it claimed the job.
  */
 function spansOfWork(history: History, facts: RestartFacts, end: Ended, begun: Moment): readonly Span[] {
   const { changes, heldByStruck } = facts;
@@ -163,6 +163,10 @@ function spansOfWork(history: History, facts: RestartFacts, end: Ended, begun: M
     const atTaking = changes.findLast((version) => isBefore(version, end) && version.atMs <= takenAtMs);
     spans.push({ row: atTaking?.values, forMs });
   }
+  const started = facts.by === 'auto' ? nextStart(history, facts, end) : undefined;
+  if (started !== undefined) {
+    spans.push({ row: rowBefore(changes, started.seq), forMs: end.atMs - started.atMs });
+  }
   if (end.gapMs !== undefined && isClaimedByEnd(facts, end)) {
     spans.push({ row: rowBefore(changes, end.seq), forMs: end.gapMs });
   }
@@ -171,6 +175,15 @@ function spansOfWork(history: History, facts: RestartFacts, end: Ended, begun: M
     spans.push({ row: rowBefore(changes, claim.seq), forMs: end.databaseAtMs - claim.databaseAtMs });
   }
   return spans;
+}
+
+/** Where the harness alone starts workers, nobody was there to do anything from the end of the old one to this. */
+function nextStart(
+  history: History,
+  { gone }: RestartFacts,
+  end: Ended,
+): EventOf<'worker:started'> | undefined {
+  return history.of('worker:started').find((event) => isBefore(gone ?? NEVER, event) && isBefore(event, end));
 }
 
 /** Under polling: a look saw it unclaimed, and the next one claimed and ended. */

@@ -516,7 +516,7 @@ describe.each(API_KINDS)('$kind', ({ lab: openLab }) => {
     });
     expect(outcome.job).toBeUndefined();
     const jobs = await until(
-      async () => (await queue.api?.carrying(['uncertain.pdf'])) ?? [],
+      async () => (await queue.api?.carrying(['uncertain.pdf']))?.jobs ?? [],
       (found) => found.length === 1,
     );
     await queue.purge({ job: jobs[0]?.id ?? '', messageId: '' });

@@ -59,9 +59,13 @@ export interface JobApi {
    */
   read(job: string): Promise<Readonly<Record<string, unknown>> | null>;
   /** The jobs that it lists whose files' names contain one of the texts, with these names. `null`: it does not list jobs. */
-  carrying(
-    texts: readonly string[],
-  ): Promise<readonly { readonly id: string; readonly files: readonly string[] }[] | null>;
+  carrying(texts: readonly string[]): Promise<JobList | null>;
+}
+
+export interface JobList {
+  readonly jobs: readonly { readonly id: string; readonly files: readonly string[] }[];
+  /** The answer says that there are more than it has. */
+  readonly isPage: boolean;
 }
 
 export interface BrokerInfo {

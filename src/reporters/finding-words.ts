@@ -112,6 +112,8 @@ const SENTENCES: Sentences = {
     `it was marked ${word(state)}${byWhom(incarnation)} in less time than one file takes, with several files left to do: whether they were done cannot be told from the row`,
   'written-undelivered': ({ writes }) =>
     `${count(writes, 'write', 'writes')} came from an unknown connection after the old worker had gone, while the broker had not handed the job out again: a process of the old worker may live on`,
+  'written-by-nobody': ({ writes }) =>
+    `the job went on (${count(writes, 'change', 'changes')}) after the old worker had gone and before another was started: somebody else works on it, or what is seen of it comes late`,
   'only-touched': ({ incarnation }) =>
     `worker #${incarnation} wrote to the row, but neither a claim nor progress shows that it worked on it`,
   'not-due-yet': ({ due }) => `the broker will hand it out ${due}: the run ended before`,

@@ -91,7 +91,7 @@ async function removeUpload(
     return deleteRowsCarrying(needed(database, 'the database'), table, filesColumn, text);
   }
   const opened = needed(queue, 'the API');
-  const jobs = await opened.api?.carrying([text]);
+  const jobs = (await opened.api?.carrying([text]))?.jobs;
   if (jobs == null) {
     throw new Error(`the API never said which job it made of the files ${text}…, if any: remove it by hand`);
   }

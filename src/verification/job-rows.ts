@@ -24,8 +24,12 @@ export async function jobsCarrying(
 ): Promise<readonly CarrierRow[] | string> {
   const { database, table, queue } = run;
   if (database !== null && table !== null) return rowsCarrying(database, table, texts);
-  const listed = await queue.api?.carrying(texts);
-  return (
-    listed ?? 'there is no access to the database, and the API is not set up to list its jobs (queue.list)'
-  );
+  const list = await queue.api?.carrying(texts);
+  if (list == null) {
+    return 'there is no access to the database, and the API is not set up to list its jobs (queue.list)';
+  }
+  // Two are two, wherever the list ends; one may be one of several.
+  return list.isPage && list.jobs.length < 2
+    ? 'the API lists its jobs in pages, and a second one may lie on another: let queue.list.path ask for all of them'
+    : list.jobs;
 }

@@ -114,6 +114,7 @@ async function perform(
       return struck;
     case 'start': {
       if (run.disarmed) return struck;
+      if (run.database === null) await watchForOthers(run);
       const next = await workers.start();
       const ready = await workers.awaitReady(next, struck.consumersBefore, run.settings.processingTimeoutMs);
       const { processes, main } = await next.tree();
@@ -128,6 +129,20 @@ async function perform(
       return struck;
     }
   }
+}
+
+const SHORTEST_WATCH_MS = 1_000;
+const LONGEST_WATCH_MS = 5_000;
+
+/**
+ * Without access to the database nobody is seen to write: what another worker does would be taken for the next one's. So
+ * for a while none is there, longer than a file took: what goes on is somebody else's.
+ */
+async function watchForOthers(run: InFlight): Promise<void> {
+  const times = subjectChanges(run).map(({ atMs }) => atMs);
+  const steps = times.slice(1).map((atMs, index) => atMs - (times[index] ?? atMs));
+  const ms = Math.round(Math.max(...steps, 0) * 1.5);
+  await pause(run, Math.min(LONGEST_WATCH_MS, Math.max(SHORTEST_WATCH_MS, ms)));
 }
 
 async function signal(

@@ -93,7 +93,8 @@ export async function awaitWaitingWitness(run: Observing, witness: JobOnHand): P
 }
 
 function isUntouched(run: Connected, job: JobOnHand): boolean {
+  // The first look at an API may come after the work.
   return changesOf(createHistory(run.recorder.events), job.id).every(
-    (version) => version.operation === 'insert',
+    ({ operation, values }) => operation === 'insert' && values?.state === 'pending',
   );
 }

@@ -22,6 +22,12 @@ describe('the end came sooner than the files can have been done', () => {
     expect(seen(slow().picksUp(2).completed(2))).toBe('inconclusive ended-too-soon');
   });
 
+  test('a boot that only marks it completed, where neither a broker nor a claim tells of a pick-up', () => {
+    const { events } = slow().row({ status: 'completed', progress: 100 }, 2).end();
+    const unseen = events.filter(({ kind }) => kind !== 'broker:snapshot');
+    expect(judgedAs(createHistory(unseen), 'picked-up-again')).toBe('inconclusive ended-too-soon');
+  });
+
   test('also where it leaves the progress as it was: what is completed claims every file', () => {
     const end = { status: 'completed', completedAt: '2026-01-31T12:00:01.000Z' };
     expect(seen(slow().picksUp(2).row(end, 2))).toBe('inconclusive ended-too-soon');

@@ -7,8 +7,9 @@ import {
   restarted,
   processOf,
   type RunBuilder,
+  type RunOptions,
 } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'restart-observed');
@@ -80,6 +81,34 @@ test('while a person is on their way, what is not held goes on: it was struck wh
   expect(findingOf(asked, 'restarted-in-flight')).toMatchObject({ progress: 40 });
   expect(findingOf(on('auto').picksUp(2).completed().end(), 'struck-in-flight')).toMatchObject({
     progress: 20,
+  });
+});
+
+describe('while no worker of the harness is there, and nobody is seen to write', () => {
+  const on = (ms: number, options: RunOptions = {}): RunBuilder =>
+    inFlight({ source: 'poll', broker: false, ...options })
+      .strike()
+      .gone()
+      .wait(ms);
+  const goesOn = (run: RunBuilder): RunBuilder => run.progress(40, 1);
+  const ends = (run: RunBuilder): RunBuilder => run.starts(2).ready(2).picksUp(2).completed();
+
+  test('a job that goes on is somebody else’s, or is seen late', () => {
+    const run = ends(goesOn(on(600))).end();
+    expect(judgedAs(run, 'restart-observed')).toBe('inconclusive written-by-nobody');
+    expect(diagnosedAs(run)).toEqual(['another-worker']);
+    expect(seen(on(600).row({ status: 'completed' }, 1).starts(2).ready(2))).toBe(
+      'inconclusive written-by-nobody',
+    );
+  });
+
+  test('what comes soon is what the dead had sent, and what comes later is the next worker’s', () => {
+    expect(seen(ends(goesOn(on(300))))).toMatch(/^passed/);
+    expect(seen(goesOn(on(600).starts(2)).ready(2).picksUp(2).completed())).toMatch(/^passed/);
+  });
+
+  test('a person may have started the next one, and was not seen to', () => {
+    expect(seen(ends(goesOn(on(600, { restartBy: 'operator' }))))).not.toMatch(/written-by-nobody/);
   });
 });
 

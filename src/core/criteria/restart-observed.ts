@@ -9,7 +9,7 @@
  *    flight when it began;
  * 2. whoever wrote last before it belongs to the worker that was struck;
  * 3. that worker is gone: every process of its tree, or, where processes cannot be seen, its connections; and nothing
- *    of it writes any more;
+ *    of it writes any more, nor does anybody unseen while no worker of the harness's is there;
  * 4. the old worker did not end the job. Where the scenario is a polite one it may (a drain), and the report says so;
  *    where it is a crash, a job that the old worker ended or handed back was not crashed;
  * 5. a new worker was started or seen. That it lived is not asked for here: one that dies at once is what the job has
@@ -21,7 +21,8 @@
  */
 import { describeBroker } from '../broker-words.ts';
 import { finding, type Finding } from '../findings.ts';
-import { isBefore, isHeldInBroker, rowBefore, type History } from '../history.ts';
+import { isTerminal } from '../event.ts';
+import { isBefore, isHeldInBroker, NEVER, rowBefore, type History } from '../history.ts';
 import { endedByOldWorker, isDrain, writesAfterGone, type RestartFacts } from '../restart.ts';
 import { isSeenItself } from '../take-over.ts';
 import { judgement, type Criterion } from './criterion.ts';
@@ -49,7 +50,7 @@ export const restartObserved: Criterion = {
       facts.holdDoubt;
     if (doubt !== undefined) return judgement('inconclusive', doubt);
     if (gone === undefined) return judgement('inconclusive', notGone(facts));
-    const laterDoubt = doubtOfGoing(facts, gone) ?? doubtOfEnd(facts, begun, gone);
+    const laterDoubt = doubtOfGoing(history, facts, gone) ?? doubtOfEnd(facts, begun, gone);
     if (laterDoubt !== undefined) return judgement('inconclusive', laterDoubt);
     const newcomer = newcomerOf(facts);
     if (newcomer === undefined) return judgement('inconclusive', finding('no-new-worker'));
@@ -108,7 +109,7 @@ function notGone({ struck, stillThere: there }: RestartFacts): Finding {
   });
 }
 
-function doubtOfGoing(facts: RestartFacts, gone: Gone): Finding | undefined {
+function doubtOfGoing(history: History, facts: RestartFacts, gone: Gone): Finding | undefined {
   const { struck: incarnation } = facts;
   // A worker that only lost its connection to the broker is "replaced" there by itself; its database connection tells.
   if (gone.proof === 'connections' && !gone.connectionsGone && !facts.connectionsUnseen) {
@@ -117,7 +118,26 @@ function doubtOfGoing(facts: RestartFacts, gone: Gone): Finding | undefined {
   const late = writesAfterGone(facts)[0];
   if (late !== undefined) return finding('write-after-gone', { incarnation, atMs: late.atMs });
   const writes = workOfNobody(facts, gone);
-  return writes === 0 ? undefined : finding('written-undelivered', { writes });
+  if (writes > 0) return finding('written-undelivered', { writes });
+  const alone = workWithNobodyThere(history, facts, gone);
+  return alone === 0 ? undefined : finding('written-by-nobody', { writes: alone });
+}
+
+/** What the dead had sent may take as long to land, and to be shown. */
+const LANDED_AFTER_GONE_MS = 500;
+
+/** Changes of which is not seen who made them, at a time when no worker of the harness's was there. */
+function workWithNobodyThere(history: History, facts: RestartFacts, gone: Gone): number {
+  if (facts.by !== 'auto') return 0;
+  const started = history.of('worker:started').find((event) => isBefore(gone, event)) ?? NEVER;
+  return facts.changes.filter((version) => {
+    if (isBefore(version, gone) || isBefore(started, version)) return false;
+    if (version.atMs < gone.atMs + LANDED_AFTER_GONE_MS) return false;
+    const before = rowBefore(facts.changes, version.seq);
+    const further = (version.values?.progress ?? 0) > (before?.progress ?? 0);
+    const ended = version.values !== null && isTerminal(version.values.state);
+    return (further || ended) && !isSeenItself(facts.attribute(version));
+  }).length;
 }
 
 /** Files done, by whom is not seen, while the broker had not handed the job out again: nobody new had it. */

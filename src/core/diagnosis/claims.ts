@@ -17,7 +17,7 @@ import {
   type History,
   type RowVersion,
 } from '../history.ts';
-import { findStallOfTheLiving } from '../redelivery.ts';
+import { findStallOfTheLiving, putBackUntouched } from '../redelivery.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
 
 /** The job was not brought to its end, and nobody says that it is yet to come. */
@@ -168,9 +168,14 @@ export const lostInShutdownWindow: Diagnose = (subject) => {
 
 /** Handed out again, perhaps again and again, and not a step of work was done. */
 export const takenAndLeft: Diagnose = (subject) => {
-  const { brokerBefore, gone, changes } = subject.facts;
-  const now = lastSnapshotBefore(subject.facts.snapshots);
+  const { brokerBefore, gone, changes, snapshots } = subject.facts;
+  const now = lastSnapshotBefore(snapshots);
   if (!isLost(subject) || gone === undefined || now?.state !== 'active') return undefined;
+  // Where it was put back in vain before, it is by chance that the last look finds it handed out.
+  const putBack = snapshots.filter(
+    (look) => isAfter(look, gone) && (look.state === 'delayed' || look.state === 'waiting'),
+  );
+  if (putBack.some((look) => putBackUntouched(subject.facts, look).inVain)) return undefined;
   const deliveries = now.deliveries ?? 0;
   const again = deliveries - (brokerBefore?.deliveries ?? deliveries);
   const done = rowBefore(changes, gone.seq)?.progress ?? 0;

@@ -57,6 +57,14 @@ describe('put back again and again', () => {
     },
   );
 
+  test('also where the last look finds it handed out once more', () => {
+    const run = restarted();
+    for (let time = 0; time < 2; time += 1) run.delivered(2).broker({ state: 'delayed', owner: null });
+    expect(causes(run.delivered(2).timesOut())).toEqual(['stale-lock']);
+    const once = restarted().delivered(2).broker({ state: 'delayed', owner: null }).delivered(2);
+    expect(causes(once.timesOut())).toEqual(['redelivered-but-skipped']);
+  });
+
   test('for longer than was waited, the last time, it is due then', () => {
     expect(causes(putBack(2, 'delayed', 400_000))).toEqual(['not-yet-due']);
   });

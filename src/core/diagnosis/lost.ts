@@ -193,6 +193,7 @@ export const stuckAfterPickup: Diagnose = (subject) => {
   if (groupWaitsForTheDead(subject) !== undefined) return undefined;
   const held = after !== undefined && isHeldByAnother(facts, after);
   if ((facts.takeOver === undefined && !held) || takenAndLeft(subject) !== undefined) return undefined;
+  if (putBackAgain(subject) !== undefined) return undefined;
   if (after?.state === 'dead' || isOver(after)) return undefined;
   return { broker: describeBroker(after), progress: facts.versions.at(-1)?.values?.progress ?? null };
 };

@@ -115,7 +115,8 @@ export const strikeNeverCame: Diagnose = ({ history, facts }) => {
   };
 };
 
-export const anotherWorker: Diagnose = ({ found }) => (found('holder-not-struck') ? {} : undefined);
+export const anotherWorker: Diagnose = ({ found }) =>
+  found('holder-not-struck') || found('written-by-nobody') ? {} : undefined;
 
 /** Nobody can say whose writes these are. */
 export const writersUnknown: Diagnose = ({ found, history }) => {

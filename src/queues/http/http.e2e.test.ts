@@ -396,9 +396,25 @@ describe('a job as the API shows it', () => {
     ];
     await using server = await serve((_request, response) => json(response, 200, { jobs }));
     await using queue = await open(server.url, { list: {} });
-    expect(await queue.api?.carrying(['verify-'])).toEqual([{ id: '1', files: ['verify-1.pdf'] }]);
+    expect(await queue.api?.carrying(['verify-'])).toEqual({
+      jobs: [{ id: '1', files: ['verify-1.pdf'] }],
+      isPage: false,
+    });
     await using without = await open(server.url);
     expect(await without.api?.carrying(['verify-'])).toBeNull();
+  });
+
+  test.each([
+    [{ next: '/jobs?page=2' }, true],
+    [{ next: null, total: 1 }, false],
+    [{ total: 2 }, true],
+    [{ meta: { has_more: true } }, true],
+    [{ pagination: { total_count: 1, nextPage: '' } }, false],
+  ])('in a list that says %o: a page of it is %s', async (said, isPage) => {
+    const jobs = [{ id: 1, files: ['verify-1.pdf'] }];
+    await using server = await serve((_request, response) => json(response, 200, { jobs, ...said }));
+    await using queue = await open(server.url, { list: {} });
+    expect(await queue.api?.carrying(['verify-'])).toMatchObject({ isPage });
   });
 
   test('cannot be removed without a call for it, and that is said', async () => {

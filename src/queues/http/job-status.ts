@@ -4,6 +4,8 @@ import { environmentError } from '../../core/errors.ts';
 import { describeShape, jsonOf, scalarText, valueAt, valuesAt, type Answer } from './answer.ts';
 import { digestOf, type Client } from './client.ts';
 import { notJson, refusal } from './refusals.ts';
+import type { JsonValue } from 'jsonpath-rfc9535';
+import type { JobList } from '../queue.ts';
 import type { Session } from './session.ts';
 
 export function withId(path: string, job: string): string {
@@ -46,13 +48,29 @@ export async function listJobs(
   session: Session,
   list: NonNullable<HttpSettings['list']>,
   texts: readonly string[],
-): Promise<readonly { readonly id: string; readonly files: readonly string[] }[]> {
+): Promise<JobList> {
   const json = success(client, session, await session.ask({ method: 'GET', path: list.path }));
-  return valuesAt(json, list.jobs).flatMap((job) => {
+  const listed = valuesAt(json, list.jobs);
+  const jobs = listed.flatMap((job) => {
     const id = scalarText(valueAt(job, list.id));
     const files = valuesAt(job, list.files).flatMap((file) => scalarText(file) ?? []);
     const carried = files.filter((file) => texts.some((text) => file.includes(text))).sort();
     return id === null || carried.length === 0 ? [] : [{ id, files: carried }];
+  });
+  return { jobs, isPage: isPage(json, listed.length) };
+}
+
+const MORE = /^_?(?:next(?:_?(?:page|cursor|url|link|token))?|has_?(?:more|next))$/i;
+const TOTAL = /^(?:total|count|total_?(?:count|items|results|elements))$/i;
+const WITHIN = /^_?(?:meta|links|page|paging|pagination|cursors?)$/i;
+
+/** Whether a list says, by the names that APIs have for it, that there are more jobs than it has. */
+function isPage(json: JsonValue, listed: number): boolean {
+  if (json === null || typeof json !== 'object' || Array.isArray(json)) return false;
+  return Object.entries(json).some(([key, value]) => {
+    if (MORE.test(key)) return Boolean(value);
+    if (TOTAL.test(key)) return typeof value === 'number' && value > listed;
+    return WITHIN.test(key) && isPage(value, listed);
   });
 }
 

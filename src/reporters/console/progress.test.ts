@@ -59,6 +59,14 @@ function struck(): RunBuilder {
     .ready(2);
 }
 
+test('a second run is told as the first was', () => {
+  const run = struck().wait(400).picksUp(2).progress(40).row({ status: 'resumed' }, 2).completed();
+  run.end();
+  const events = withSteps(run);
+  const once = textOf(events);
+  expect(textOf([...events, ...events])).toBe(`${once}\n${once}`);
+});
+
 test('a status that no mapping knows is said once', () => {
   const run = struck().row({ status: 'resumed' }, 2).row({ status: 'resumed', progress: 40 }, 2);
   expect(textOf(run.events).match(/the status "resumed" is in none of jobs.statuses/g)).toHaveLength(1);

@@ -54,8 +54,20 @@ interface State {
   readonly unmapped: Set<string>;
 }
 
+/** The events of one run after the other: each begins anew. */
 export function progressView(options: ProgressOptions): ProgressView {
-  const state: State = {
+  let state = newState();
+  return {
+    add(event) {
+      if (event.kind === 'run:started') state = newState();
+      return linesOf(event, state, options);
+    },
+    waiting: () => state.waiting,
+  };
+}
+
+function newState(): State {
+  return {
     restartBy: 'auto',
     step: 'preflight',
     labelled: null,
@@ -66,7 +78,6 @@ export function progressView(options: ProgressOptions): ProgressView {
     monitor: newMonitorState(),
     unmapped: new Set(),
   };
-  return { add: (event) => linesOf(event, state, options), waiting: () => state.waiting };
 }
 
 function linesOf(event: Event, state: State, options: ProgressOptions): readonly string[] {
