@@ -77,9 +77,24 @@ describe('by the time that both workers had together, where no progress tells', 
     });
     expect(isInDoubt(otherNames)).toBe(true);
     const shown = aRun().job('witness-ended').picksUp(1).wait(290).completed().job().submitted().picksUp(1);
-    expect(isInDoubt(ends(restarts(shown.wait(50).progress(20)).picksUp(2)))).toBe(false);
+    expect(isInDoubt(ends(restarts(shown.wait(50).progress(20)).picksUp(2).wait(200)))).toBe(false);
     expect(isInDoubt(hidden().row({ status: 'failed' }, 2))).toBe(false);
     expect(isInDoubt(aRun().job().submitted().picksUp(1).completed())).toBe(false);
+  });
+
+  test('where progress tells it is in doubt if the rest was done quicker than one item after the other', () => {
+    /** An item takes 60 ms, so four of them 240, three quarters of which are 180; the new worker is there for 30 before. */
+    const quick = (ms: number): RunBuilder => {
+      const run = aRun().job().submitted().picksUp(1).wait(50).progress(20);
+      return ends(restarts(run).picksUp(2).wait(ms));
+    };
+    expect(isInDoubt(quick(150))).toBe(true);
+    expect(isInDoubt(quick(200))).toBe(false);
+    expect(sooner(quick(150))).toBeUndefined();
+    expect(sooner(control(quick(150), 280))).toBeUndefined();
+    expect(sooner(control(quick(150), 420))).toMatchObject({ controlMs: 420 });
+    const last = aRun({ files: 2 }).job().submitted().picksUp(1).wait(50).progress(50);
+    expect(isInDoubt(ends(restarts(last).picksUp(2)))).toBe(false);
   });
 
   test('nor where a time is not known: of the witness, of the old worker, or of the new one', () => {

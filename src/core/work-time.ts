@@ -5,7 +5,8 @@
  * writes. What tells them apart without a look at the effects is time: how long an item takes is known from the worker
  * that was struck, else from the witness that had ended before. Several items in half of the time of one is no work,
  * also of a worker that does them side by side. What is completed claims every item, whatever its progress says. Where
- * no progress tells how far the struck worker had come, the control does: the same job without a restart.
+ * no progress tells how far the struck worker had come, or the new one was quicker than one item after the other can be,
+ * the control tells: the same job without a restart.
  */
 import { writtenAtMs } from './database-clock.ts';
 import { isDeliveredSince } from './deliveries.ts';
@@ -63,7 +64,7 @@ export function soonerThanControl(
 }
 
 /**
- * Nothing but time tells whether the rest was done, and by the witness it was little of it: how long the same job takes
+ * Nothing but time tells whether the rest was done, and it was little of it: how long the same job takes
  * without a restart would settle it. (It may take less than its items one after the other.)
  */
 export function isTimeInDoubt(history: History, facts: RestartFacts): boolean {
@@ -74,9 +75,16 @@ export function isTimeInDoubt(history: History, facts: RestartFacts): boolean {
 function doubtfulMs(history: History, facts: RestartFacts): number {
   const { end, begun } = facts;
   if (end === undefined || begun === undefined || !restsOnTime(history, facts, end)) return UNKNOWN_MS;
-  if (itemTimeMs(facts, begun) !== undefined) return UNKNOWN_MS;
-  const itemMs = timeInWork(history, 'witness-ended', begun) ?? 0;
   const bothMs = workOfBothMs(history, facts, end, begun);
+  const ownMs = itemTimeMs(facts, begun);
+  if (ownMs !== undefined) {
+    const left = spansOfWork(history, facts, end, begun).some(({ row, forMs }) => {
+      const items = itemsBetween(row, { progress: 100 }, facts.items);
+      return items > 1 && forMs < ownMs * items * PLAUSIBLE_PART;
+    });
+    return left ? bothMs : UNKNOWN_MS;
+  }
+  const itemMs = timeInWork(history, 'witness-ended', begun) ?? 0;
   return bothMs < itemMs * facts.items * PLAUSIBLE_PART ? bothMs : UNKNOWN_MS;
 }
 

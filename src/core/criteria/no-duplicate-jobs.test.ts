@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory as historyOf } from '../history.ts';
-import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
@@ -54,6 +54,31 @@ describe('passed', () => {
 
   test('a broker that does not count is said', () => {
     expect(seen(handedOver({ broker: false }))).toBe('passed one-row messages-not-counted');
+  });
+
+  describe('there a claim that carries the id of its message tells of another', () => {
+    const claimed = (first: string, ...since: readonly string[]): RunBuilder => {
+      const run = aRun({ broker: false }).job().submitted().picksUp(1, { taskId: first }).progress(20);
+      run.strike().gone().starts(2).ready(2);
+      for (const taskId of since) run.picksUp(2, { taskId });
+      return run.completed();
+    };
+    const { messageId } = claimed('').history().of('job:submitted')[0]!;
+    const OTHER = 'x'.repeat(messageId.length);
+
+    test('beside its own it may be a copy, or a step', () => {
+      expect(seen(claimed(`${messageId}/a`, `${messageId}/b`, `${OTHER}/c`))).toBe(
+        'inconclusive parts-or-duplicates',
+      );
+    });
+
+    test.each([
+      ['its own, again and again', `${messageId}/a`, [`${messageId}/b`, `${messageId}/c`]],
+      ['another in its place', `${messageId}/a`, [`${OTHER}/b`, `${OTHER}/c`]],
+      ['a claim that names no message', 'token-1', [`${messageId}/a`, `${OTHER}/b`]],
+    ])('%s is one', (_name, first, since) => {
+      expect(seen(claimed(first, ...since))).toBe('passed one-row messages-not-counted');
+    });
   });
 
   test('so is a table whose files cannot be searched', () => {

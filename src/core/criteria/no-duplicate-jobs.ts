@@ -12,7 +12,7 @@
  * files column; then only the other is judged, and that is said.
  */
 import { finding } from '../findings.ts';
-import { isBefore, NEVER, type History } from '../history.ts';
+import { isBefore, NEVER, type History, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -34,6 +34,8 @@ export const noDuplicateJobs: Criterion = {
         ? judgement('inconclusive', finding('parts-or-duplicates', { messages: most }))
         : judgement('failed', finding('further-messages', { messages: most }));
     }
+    const named = counts.length === 0 ? messagesOfClaims(history, facts) : 0;
+    if (named > 1) return judgement('inconclusive', finding('parts-or-duplicates', { messages: named }));
     if (copies.length > 0) {
       return judgement('inconclusive', finding('child-or-duplicate', { ids: copies.join(', ') }));
     }
@@ -64,6 +66,25 @@ function isSplitByItsWorker(history: History, { begun, faults, struck, snapshots
   return snapshots.some(
     (look) => (killed || isBefore(look, begun)) && isBefore(look, started) && (look.messages ?? 0) > 1,
   );
+}
+
+/**
+ * How many messages the claims since the restart name, where the broker cannot be searched and a claim carries the id of
+ * the message that it was made for, as Celery's task id does. Before it there was but the one that was submitted; two
+ * since then may be the message and its copy, or the next step of a job that is worked off in steps.
+ */
+function messagesOfClaims(history: History, { job, changes, gone }: RestartFacts): number {
+  const id = history.of('job:submitted').find((event) => event.job === job)?.messageId;
+  const before = changes.flatMap((version) => (isBefore(version, gone ?? NEVER) ? idsIn(version) : []));
+  const place = id === undefined ? -1 : (before[0]?.indexOf(id) ?? -1);
+  if (id === undefined || place < 0 || before.some((claim) => !claim.includes(id))) return 0;
+  const since = changes.flatMap((version) => (isBefore(gone ?? NEVER, version) ? idsIn(version) : []));
+  const messages = new Set(since.map((claim) => claim.slice(place, place + id.length)));
+  return messages.has(id) ? messages.size : Math.min(messages.size, 1);
+}
+
+function idsIn({ values }: RowVersion): readonly string[] {
+  return values?.taskId == null ? [] : [values.taskId];
 }
 
 interface FurtherRows {
