@@ -159,7 +159,7 @@ export class HarnessWorkers implements AsyncDisposable {
       `the worker did not become ready within ${timeoutMs / 1000} s; ${said}`,
       elsewhere ??
         (this.#run.settings.worker.readyPattern === null
-          ? `let it consume the queue ${this.#run.queue.queueName}, or name the line that says it is ready with --worker-ready <regex>`
+          ? `let it ${this.#run.queue.api === undefined ? `consume the queue ${this.#run.queue.queueName}` : 'connect to the database at its start'}, or name the line that says it is ready with --worker-ready <regex>`
           : 'correct --worker-ready, or raise --processing-timeout'),
     );
   }
