@@ -196,7 +196,8 @@ describe.each(KINDS.filter(({ here }) => here))('$kind', ({ lab: openLab }) => {
     await first.kill();
     const left = await until(
       () => active(queue, submission),
-      ({ state, due }) => (recovery === 'visibility' ? due.kind === 'next-boot' : state === 'waiting'),
+      ({ state, due, owner }) =>
+        owner === null && (recovery === 'visibility' ? due.kind === 'next-boot' : state === 'waiting'),
     );
     expect(left).toMatchObject({ owner: null, messages: counted(1) });
     await using second = await lab.worker('crash', 'second');
