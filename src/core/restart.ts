@@ -122,7 +122,9 @@ export function restartFacts(history: History): RestartFacts {
   // Where the harness alone starts workers, nobody has taken the job between the two looks but the struck one.
   const heldByStruck = by === 'auto' ? (brokerAfterGone ?? brokerBefore) : brokerBefore;
   const terminal = changes.find(hasEnded);
-  const endedBefore = hasEndedBefore(history, terminal, begun, by);
+  const polite = run?.polite ?? false;
+  const endedBefore =
+    hasEndedBefore(history, terminal, begun, by) || (by === 'operator' && polite && stayedOn(terminal, gone));
   const items = history.of('job:created').find((event) => event.job === job)?.files.length ?? 0;
   const isUndelivered = (version: RowVersion): boolean => {
     const look = lookAfter(snapshots, version);
@@ -139,7 +141,7 @@ export function restartFacts(history: History): RestartFacts {
     job,
     by,
     strikeAt: run?.strikeAt ?? '',
-    polite: run?.polite ?? false,
+    polite,
     versions,
     changes,
     snapshots,
@@ -238,6 +240,17 @@ function endedSuccessor(history: History, struck: number): EventOf<'worker:exite
   return history
     .of('worker:exited')
     .find((event) => event.incarnation === started.incarnation && !event.expected);
+}
+
+/**
+ * A worker that drains exits as soon as its job has ended; one that is stopped afterwards lives on for a while. Celery's
+ * parent of a pool takes 1.8 to 2.5 s.
+ */
+export const LEFT_WITH_THE_JOB_MS = 3_000;
+
+/** When a person sent the signal is not seen: what had ended its job and stayed was stopped afterwards. */
+function stayedOn(terminal: RowVersion | undefined, gone: Moment | undefined): boolean {
+  return (gone?.atMs ?? Number.NaN) - (terminal?.atMs ?? Number.NaN) >= LEFT_WITH_THE_JOB_MS;
 }
 
 /**

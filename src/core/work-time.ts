@@ -78,6 +78,8 @@ function doubtfulMs(history: History, facts: RestartFacts): number {
   const bothMs = workOfBothMs(history, facts, end, begun);
   const ownMs = itemTimeMs(facts, begun);
   if (ownMs !== undefined) {
+    // By polling a time is known to a look or two: that will do for half an item, not for this.
+    if (end.source === 'poll') return UNKNOWN_MS;
     const left = spansOfWork(history, facts, end, begun).some(({ row, forMs }) => {
       const items = itemsBetween(row, { progress: 100 }, facts.items);
       return items > 1 && forMs < ownMs * items * PLAUSIBLE_PART;

@@ -70,6 +70,27 @@ describe('passed', () => {
   });
 });
 
+describe('a person’s polite stop', () => {
+  const left = (ms: number): RunBuilder =>
+    inFlight({ restartBy: 'operator', polite: true })
+      .strike()
+      .completed(1)
+      .wait(ms)
+      .gone()
+      .starts(2)
+      .ready(2);
+
+  test('is a drain where the worker left with its job', () => {
+    expect(seen(left(2_900))).toMatch(/^passed restarted-in-flight .*drained/);
+  });
+
+  test('came too late where the worker had ended its job and stayed', () => {
+    const history = left(3_000).end();
+    expect(judgedAs(history, 'restart-observed')).toBe('inconclusive ended-before-strike');
+    expect(diagnosedAs(history)).toEqual(['ended-before-restart']);
+  });
+});
+
 test('while a person is on their way, what is not held goes on: it was struck where it stood then', () => {
   const on = (restartBy: 'operator' | 'auto'): RunBuilder =>
     inFlight({ restartBy, named: restartBy === 'auto' })

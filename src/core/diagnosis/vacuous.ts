@@ -3,14 +3,8 @@ import { describeBroker } from '../broker-words.ts';
 import { writtenAtMs } from '../database-clock.ts';
 import type { MessageState } from '../event.ts';
 import { lastSnapshotBefore, rowBefore, unmappedStatus } from '../history.ts';
-import type { RestartFacts } from '../restart.ts';
+import { LEFT_WITH_THE_JOB_MS, type RestartFacts } from '../restart.ts';
 import type { Case, Diagnose } from './diagnosis.ts';
-
-/**
- * A worker that drains exits as soon as its job has ended; one that is killed afterwards lives on for a while. Celery's
- * parent of a pool takes 1.8 to 2.5 s.
- */
-const LEFT_WITH_THE_JOB_MS = 3_000;
 
 export const endedBeforeRestart: Diagnose = (subject) => {
   const before = subject.found('ended-before-strike');
@@ -18,7 +12,8 @@ export const endedBeforeRestart: Diagnose = (subject) => {
   if (!ended || leftWithTheJob(subject) || (!before && didWorkGoOn(subject))) return undefined;
   const { history, facts } = subject;
   const wasHeld = history.of('hold:placed').length > 0;
-  const couldNot = history.of('hold:refused').length > 0;
+  // A polite stop is not held: the worker is to finish its job.
+  const couldNot = history.of('hold:refused').length > 0 || facts.polite;
   return { hold: wasHeld ? 1 : 0, by: facts.by, ...(couldNot ? { refused: 1 } : {}) };
 };
 
