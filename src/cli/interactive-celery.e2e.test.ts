@@ -56,7 +56,7 @@ describe.skipIf(!here)('a Celery worker that a person restarts', { timeout: 60_0
         PATH: process.env['PATH'] ?? '',
         DATABASE_URL: postgres.url,
         CELERY_BROKER_URL: `${redis.url}/1`,
-        CELERY_VISIBILITY_TIMEOUT: '0.1',
+        CELERY_VISIBILITY_TIMEOUT: '0.3',
         EXTRACTION_ITEM_MS: '400',
         PYTHONDONTWRITEBYTECODE: '1',
         TMPDIR: temporary,
