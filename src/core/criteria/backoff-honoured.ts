@@ -19,7 +19,6 @@ import { finding, type Finding } from '../findings.ts';
 import {
   first,
   isBefore,
-  last,
   NEVER,
   type BrokerSnapshot,
   type History,
@@ -29,7 +28,7 @@ import {
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { kindOfWrite } from '../take-over.ts';
-import { judgement, type Criterion } from './criterion.ts';
+import { isEveryChangeSeen, judgement, type Criterion } from './criterion.ts';
 
 type Backoff = NonNullable<EventOf<'run:started'>['backoff']>;
 
@@ -45,7 +44,7 @@ export const backoffHonoured: Criterion = {
   title: 'retries kept their backoff',
   judge(history, facts) {
     const backoff = first(history, 'run:started')?.backoff ?? null;
-    const polled = last(history, 'observer:started')?.source !== 'trigger';
+    const polled = !isEveryChangeSeen(history);
     const waits = waitsOf(facts, polled);
     if (waits.length === 0) return judgement('skipped', finding('nothing-retried'));
     const problems = waits.flatMap(({ retry, step }) =>

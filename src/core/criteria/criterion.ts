@@ -24,9 +24,14 @@ export function passedIfAllWasSeen(
   unseen: string,
   ...evidence: readonly Finding[]
 ): Judgement {
-  return last(history, 'observer:started')?.source === 'trigger'
+  return isEveryChangeSeen(history)
     ? judgement('passed', ...evidence)
     : judgement('skipped', ...evidence, finding('unseen-by-polling', { unseen }));
+}
+
+/** By the trigger, to the end: by polling a change may come and go between two looks. */
+export function isEveryChangeSeen(history: History): boolean {
+  return last(history, 'observer:started')?.source === 'trigger';
 }
 
 /** A criterion that throws is inconclusive: it has not seen what it would need to say passed. */

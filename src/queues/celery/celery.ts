@@ -89,7 +89,7 @@ class CeleryQueue implements Queue {
   async workerChecks(): Promise<readonly QueueCheck[]> {
     const workers = await this.#team.learn(1, 'queue', CHECK_LIMIT_MS);
     return checkWorkers(
-      workers.filter((facts) => consumes(facts, this.queueName)),
+      workers.filter((facts) => consumes(facts, this.queueName) !== false),
       this.#task,
     );
   }

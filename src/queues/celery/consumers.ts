@@ -66,7 +66,7 @@ function byConnections(broker: CeleryBroker, team: Team, queueName: string): Con
       const workers = await team.learn(connections.length, 'all', changed ? undefined : 0);
       known = new Set(connections.map(({ id }) => id));
       ofThisQueue =
-        workers.length < connections.length || workers.some((facts) => consumes(facts, queueName));
+        workers.length < connections.length || workers.some((facts) => consumes(facts, queueName) !== false);
       if (workers.length >= connections.length && workers.every(isToldWhole)) askUntilMs = 0;
       askAtMs = performance.now() + DEAF_INTERVAL_MS;
     }
@@ -90,7 +90,9 @@ function byCount(broker: CeleryBroker, team: Team, queueName: string): ConsumerV
     if (now === null) return null;
     if (now !== count || performance.now() - askedAtMs > COUNT_FRESH_MS) {
       const answered =
-        now === 0 ? [] : (await team.learn(now, 'queue')).filter((facts) => consumes(facts, queueName));
+        now === 0
+          ? []
+          : (await team.learn(now, 'queue')).filter((facts) => consumes(facts, queueName) !== false);
       const silent = known.filter(({ host }) => !answered.some((facts) => facts.host === host));
       // One that is busy keeps its place; when there are fewer than before, the silent ones are the ones that went.
       known = [...answered, ...silent].slice(0, Math.max(now, answered.length));

@@ -93,7 +93,8 @@ export class Team {
 
   /** `null`: it has not said. */
   #consumes(host: string): boolean | null {
-    return this.#facts.get(host)?.queues?.includes(this.#queueName) ?? null;
+    const facts = this.#facts.get(host);
+    return facts === undefined ? null : consumes(facts, this.#queueName);
   }
 
   get isKnown(): boolean {
@@ -126,9 +127,9 @@ export class Team {
   }
 }
 
-/** Whether a worker consumes the queue; one that has not said so may. */
-export function consumes({ queues }: WorkerFacts, queueName: string): boolean {
-  return queues?.includes(queueName) ?? true;
+/** Whether a worker consumes the queue; `null`: it has not said, and may. */
+export function consumes({ queues }: WorkerFacts, queueName: string): boolean | null {
+  return queues?.includes(queueName) ?? null;
 }
 
 /** The worker's process, where its node name says that it is on this machine. In a container it would be another's. */

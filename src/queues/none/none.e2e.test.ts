@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TABLE_SERVICE } from '../../../fixtures/table-service/columns.ts';
 import { DEFAULT_COLUMNS, DEFAULT_STATUSES } from '../../config/defaults.ts';
 import { openDatabase, type Database } from '../../jobs/database.ts';
 import { inspectTable } from '../../jobs/table.ts';
@@ -12,14 +13,9 @@ import type { Queue } from '../queue.ts';
 import { openNone } from './none.ts';
 
 const NOW_MS = 10_000;
-const COLUMNS = {
+const COLUMNS: typeof DEFAULT_COLUMNS = {
   ...DEFAULT_COLUMNS,
-  taskId: null,
-  files: 'files',
-  owner: 'owner',
-  leaseUntil: 'lease_until',
-  heartbeatAt: 'heartbeat_at',
-  attempts: 'attempts',
+  ...TABLE_SERVICE.jobs.columns,
 };
 
 let server: TestPostgres;
