@@ -38,7 +38,7 @@ describe.skipIf(!HAS_RABBITMQ)('RabbitMQ', () => {
   });
 
   test.skipIf(CELERY_PYTHON === null)(
-    'a message is not gone because a worker of another queue does not have it',
+    'of a message only the workers of its queue tell: whether it is gone, and how they are set',
     async () => {
       const brokerUrl = normaliseCeleryUrl(server.url, 'the test');
       const settings = celerySettings(brokerUrl, 'ours');
@@ -51,6 +51,12 @@ describe.skipIf(!HAS_RABBITMQ)('RabbitMQ', () => {
       // Never asked who it is; and the only one that answers.
       await using stranger = await startCeleryWorker({ brokerUrl, queue: 'theirs' });
       expect(await queue.inspect(message)).toMatchObject({ state: 'unknown' });
+      const looked = await until('the stranger is known', async () => {
+        await queue.consumers();
+        const state = await queue.inspect(message);
+        return String(state?.facts?.['workerQueues']).includes('theirs') && state;
+      });
+      expect(looked).toMatchObject({ state: 'unknown', facts: { pool: 'solo' } });
       await busy.tell('a', 'complete');
       await busy.line(/a\] succeeded/);
       await until('the answer', async () => (await queue.inspect(message))?.state === 'gone');

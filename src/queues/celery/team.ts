@@ -109,13 +109,17 @@ export class Team {
       : { ms: DEFAULT_VISIBILITY_TIMEOUT_MS, told: timeout === 'default' };
   }
 
-  /** What the workers have said of the task. */
+  /**
+   * What the workers of the queue have said of the task. Remote control is shared by all workers of a broker: those of
+   * another queue may know the task as well, and be set otherwise; they tell only which queues are consumed at all.
+   */
   factsOf(task: string): QueueFacts {
-    const workers = [...this.#facts.values()];
+    const all = [...this.#facts.values()];
+    const workers = all.filter(({ host }) => this.#consumes(host) !== false);
     const told = workers.findLast(({ tasks }) => tasks?.has(task) === true);
     const taskFacts = told?.tasks?.get(task);
     const allTold = workers.length > 0 && workers.every(({ tasks }) => tasks !== null);
-    const queues = [...new Set(workers.flatMap((facts) => facts.queues ?? []))];
+    const queues = [...new Set(all.flatMap((facts) => facts.queues ?? []))];
     const pool = (told ?? workers.at(-1))?.pool;
     return {
       ...(pool == null ? {} : { pool }),
