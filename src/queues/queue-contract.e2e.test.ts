@@ -178,7 +178,7 @@ describe.each(KINDS.filter(({ here }) => here))('$kind', ({ lab: openLab }) => {
     const { recovery } = lab.tells;
     if (recovery === 'lock') skip('another kind of recovery');
     await using queue = await lab.open('crash');
-    await using first = await lab.worker('crash', 'first');
+    await using first = await lab.worker('crash', 'same');
     await consumed(queue);
     const submission = submissionOf({});
     await queue.submit(submission);
@@ -187,7 +187,7 @@ describe.each(KINDS.filter(({ here }) => here))('$kind', ({ lab: openLab }) => {
       () => active(queue, submission),
       ({ state, owner }) => state === 'active' && owner !== null,
     );
-    expect(held).toMatchObject({ owner: expect.stringMatching(/^first@/), messages: counted(1) });
+    expect(held).toMatchObject({ owner: expect.stringMatching(/^same@/), messages: counted(1) });
     const lockLeftMs = held.lockUntilMs === null ? null : held.lockUntilMs - performance.now();
     expect(lockLeftMs === null).toBe(recovery === 'connection');
     expect(lockLeftMs ?? 0).toBeLessThan(LAB_VISIBILITY_MS + CLOCK_TOLERANCE_MS);
@@ -200,7 +200,7 @@ describe.each(KINDS.filter(({ here }) => here))('$kind', ({ lab: openLab }) => {
         owner === null && (recovery === 'visibility' ? due.kind === 'next-boot' : state === 'waiting'),
     );
     expect(left).toMatchObject({ owner: null, messages: counted(1) });
-    await using second = await lab.worker('crash', 'second');
+    await using second = await lab.worker('crash', 'same');
     const estimate = await queue.estimateRecovery(submission);
     const askedMs = performance.now();
     await second.started(submission.messageId);
@@ -209,7 +209,8 @@ describe.each(KINDS.filter(({ here }) => here))('$kind', ({ lab: openLab }) => {
       () => active(queue, submission),
       ({ state, owner }) => state === 'active' && owner !== null,
     );
-    expect(again.owner).toMatch(/^second@/);
+    expect(again.owner).toMatch(/^same@/);
+    expect(again.owner, 'the name of two lives is the same, the holder is not').not.toBe(held.owner);
   });
 
   it('shows ended, failed, delayed and unknown messages', async () => {

@@ -118,7 +118,7 @@ class CeleryQueue implements Queue {
     const due = state === 'gone' && look.further !== null ? await this.#dueOf(look.further, nowMs) : own;
     return {
       state,
-      owner: state === 'gone' ? null : (holder?.host ?? null),
+      owner: state === 'gone' || holder === null ? null : ownerOf(holder),
       lockUntilMs: unacknowledged === null ? null : visibleAtMs(unacknowledged),
       due,
       deliveries: null,
@@ -301,6 +301,11 @@ class CeleryQueue implements Queue {
 
 /** A worker that has just connected may look for its neighbours (mingle) for a second, and hears nobody meanwhile. */
 const CHECK_LIMIT_MS = 3_000;
+
+/** The lives of a worker share its node name; the process that runs the task tells them apart. */
+function ownerOf({ host, pid }: HeldTask): string {
+  return pid === null ? host : `${host}, process ${pid}`;
+}
 
 const NOBODY_ASKED: HolderAnswer = { held: null, answered: [], complete: false, replies: 0 };
 const UNKNOWN = { state: 'unknown', due: { kind: 'unknown' } } as const satisfies Pick<
