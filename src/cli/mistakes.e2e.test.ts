@@ -206,6 +206,21 @@ describe.concurrent('the call', { timeout: 60_000 }, () => {
     const result = await folder.run([...RUN, '--output-dir', 'taken/runs']);
     expect(await ending(folder, result)).toEqual(message(ENVIRONMENT, /taken\/runs/, /--output-dir/));
   });
+
+  test.for([
+    ['taken/deeper/report.json', 'taken is no folder'],
+    ['there', 'it is a folder'],
+  ])(
+    'a report cannot be written to %s: before the run, and nothing is begun',
+    async ([path, why], { folder }) => {
+      await folder.write('taken', '');
+      await folder.write('there/a', '');
+      const result = await folder.run([...RUN, '--reporter', `json=${path}`]);
+      const texts = [new RegExp(`written to \\S*${path}: .*${why}`), /--reporter json=<path>/];
+      expect(await ending(folder, result)).toEqual(message(ENVIRONMENT, ...texts));
+      expect(await folder.events()).toEqual([]);
+    },
+  );
 });
 
 describe.concurrent('the worker', { timeout: 60_000 }, () => {

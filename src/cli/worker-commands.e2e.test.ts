@@ -88,6 +88,25 @@ describe.concurrent('a worker that a script runs', { timeout: 60_000 }, () => {
     expect(await leftOfRun(target)).toEqual([]);
   });
 
+  test('not started by the start command, is not to be blamed for a job that nobody takes', async ({
+    open,
+  }) => {
+    const target = await open('redis');
+    await using daemon = await startDaemon(target);
+    const { exitCode, report } = await daemon.verify('kill', 'ignore', '--terminal-timeout', '1s');
+    expect(exitCode).toBe(4);
+    expect(notPassed(report)).toMatchObject({
+      'restart-observed': 'inconclusive',
+      'picked-up-again': 'inconclusive',
+      'reached-terminal': 'inconclusive',
+    });
+    expect(report.diagnosis[0]).toMatchObject({
+      id: 'no-successor',
+      fix: expect.stringContaining('--worker-start'),
+    });
+    expect(await leftOfRun(target)).toEqual([]);
+  });
+
   test('asked to stop, is no crash', async ({ open }) => {
     const target = await open('postgres');
     await using daemon = await startDaemon(target);

@@ -11,6 +11,7 @@ import {
   type History,
   type RowVersion,
 } from './history.ts';
+import { hasNobodyCome } from './newcomer.ts';
 import type { RestartFacts } from './restart.ts';
 
 /** Whether by this look the job was handed out once more. `undefined`: the broker neither counts nor names its holder. */
@@ -56,7 +57,10 @@ export interface PutBack {
   readonly inVain: boolean;
 }
 
-/** As far as it is counted: by the message itself (its own retries), or by the broker (deliveries, each put off again). */
+/**
+ * As far as it is counted: by the message itself (its own retries), or by the broker (deliveries, each put off again).
+ * Where neither is told, by the looks: each names a later time than the one before.
+ */
 export function putBackUntouched(facts: RestartFacts, snapshot: BrokerSnapshot): PutBack {
   const before = facts.heldByStruck;
   if (
@@ -68,11 +72,33 @@ export function putBackUntouched(facts: RestartFacts, snapshot: BrokerSnapshot):
   }
   const retries = Number(snapshot.facts?.['retries'] ?? 0) - Number(before.facts?.['retries'] ?? 0);
   const deliveries = (snapshot.deliveries ?? 0) - (before.deliveries ?? snapshot.deliveries ?? 0);
-  const times = Math.max(retries, deliveries, 0);
+  const counted = snapshot.deliveries !== null || snapshot.facts?.['retries'] !== undefined;
+  const times = counted
+    ? Math.max(retries, deliveries, 0)
+    : putOffs(facts).filter((look) => !isAfter(look, snapshot)).length;
   return { times, inVain: times >= PUT_BACK_IN_VAIN };
 }
 
 const PUT_BACK_IN_VAIN = 2;
+
+/** A time that is told twice differs by what it takes to ask. */
+const SAME_TIME_MS = 100;
+
+/** The looks since the struck worker held the message that found it put off until a later time than before. */
+function putOffs({ heldByStruck: since, snapshots }: RestartFacts): readonly BrokerSnapshot[] {
+  if (since === undefined) return [];
+  let latestMs = delayedUntilMs(since) ?? -Infinity;
+  return snapshots.filter((snapshot) => {
+    const dueMs = isBefore(since, snapshot) ? delayedUntilMs(snapshot) : null;
+    if (dueMs === null || dueMs <= latestMs + SAME_TIME_MS) return false;
+    latestMs = dueMs;
+    return true;
+  });
+}
+
+function delayedUntilMs({ state, due }: BrokerSnapshot): number | null {
+  return state === 'delayed' && due.kind === 'at' ? due.atMs : null;
+}
 
 /**
  * When the job is yet to be handed out, if at the end of the history that lies beyond the time that was waited.
@@ -84,7 +110,7 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
   if (snapshot === undefined || facts.successorDied !== undefined || isHeldByAnother(facts, snapshot)) {
     return undefined;
   }
-  if (facts.successorNotReady !== undefined) return undefined;
+  if (facts.successorNotReady !== undefined || hasNobodyCome(facts)) return undefined;
   const endMs = history.events.at(-1)?.atMs ?? 0;
   const limitMs =
     history.of('timeout:reached').findLast(({ timeout }) => timeout === 'terminal')?.atMs ?? endMs;
@@ -112,7 +138,7 @@ export function dueAfterEnd(history: History, facts: RestartFacts): string | und
 
 /** The last time it was put off, the new worker named a time that lies further away than was waited since it first came. */
 function isPutOffForLonger(facts: RestartFacts, dueAtMs: number, limitMs: number): boolean {
-  const first = findRedelivery(facts);
+  const first = findRedelivery(facts) ?? putOffs(facts)[0];
   return first !== undefined && dueAtMs - limitMs >= limitMs - first.atMs;
 }
 

@@ -541,7 +541,9 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     fix:
       by === 'operator'
         ? 'start the worker again before pressing Enter'
-        : "see the worker's log in the run's folder",
+        : by === 'command'
+          ? 'let --worker-start start a worker of this queue, and see where that logs to: that the command exits with 0 proves nothing'
+          : "see the worker's log in the run's folder",
   }),
   'writers-unknown': ({ source, pooled }) => ({
     title: 'whose writes these are cannot be told',

@@ -1,10 +1,7 @@
 /** `verify-restart run`: one verification, or one a scenario with `--scenario all`. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { loadSettings } from '../../config/load.ts';
 import type { RawFlags } from '../../config/raw-flags.ts';
 import type { Settings } from '../../config/settings.ts';
-import { environmentError } from '../../core/errors.ts';
 import { redactText } from '../../core/redact.ts';
 import { repeated, type Repeated } from '../../core/repeat.ts';
 import type { Report } from '../../core/report.ts';
@@ -20,6 +17,7 @@ import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { watchInterruption, type Interruption } from '../interruption.ts';
 import { packageVersion } from '../package-info.ts';
 import { terminalOperator } from '../prompts.ts';
+import { refuseUnwritable, writeReportFile } from '../report-file.ts';
 
 export async function runCommandLine(flags: RawFlags): Promise<ExitCode> {
   const settings = await loadSettings({ flags, env: process.env, cwd: process.cwd(), isTTY: isTerminal() });
@@ -37,6 +35,7 @@ export async function runWithSettings(
   flags: RawFlags,
   environmentFor: () => Environment | undefined,
 ): Promise<ExitCode> {
+  await refuseUnwritable(settings.reporters.map(({ path }) => path).filter((path) => path !== null));
   const view = openConsoleView({
     stream: consoleStream(settings),
     colour: flags.color !== false && !process.env['NO_COLOR'],
@@ -162,20 +161,6 @@ function writeOut(text: string): Promise<void> {
   return new Promise((resolve) => {
     process.stdout.write(text, () => resolve());
   });
-}
-
-async function writeReportFile(path: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
-  } catch (error) {
-    throw environmentError(
-      'report-not-written',
-      `the report cannot be written to ${path}: ${error instanceof Error ? error.message : String(error)}`,
-      'name another path: --reporter json=<path>',
-      error,
-    );
-  }
 }
 
 /** The call as it was typed, credentials masked. */

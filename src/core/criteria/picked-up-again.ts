@@ -6,14 +6,15 @@
  * recovery that only rewrites the status, a redelivery whose handler returns at once from its own guard. So the
  * proof is a write of a later incarnation that shows work (see `take-over.ts`); or, where writes cannot be attributed
  * or show too little, a new task id, or a further delivery by the broker's count together with a write.
- * That nobody came is only proved when the old worker was seen to go, the run was watched to its end, and the broker
- * had nothing left that was still to fall due.
+ * That nobody took it up is only proved when the old worker was seen to go and a new one to come, the run was watched to
+ * its end, and the broker had nothing left that was still to fall due.
  * What it cannot see: with polling and a broker that counts nothing, who made a change; then it rests on the proof
  * that every process of the old worker was gone.
  */
 import { finding, type Finding } from '../findings.ts';
 import { isBefore, lastSnapshotBefore, unmappedStatus, type RowVersion } from '../history.ts';
 import { describeBroker } from '../broker-words.ts';
+import { hasNobodyCome } from '../newcomer.ts';
 import { dueAfterEnd, findRedelivery } from '../redelivery.ts';
 import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
 import { isSeenItself, kindOfVersion, type WriteKind } from '../take-over.ts';
@@ -61,6 +62,7 @@ export const pickedUpAgain: Criterion = {
     if (!facts.observedToEnd) return judgement('inconclusive', finding('history-breaks-off'));
     const due = dueAfterEnd(history, facts);
     if (due !== undefined) return judgement('inconclusive', finding('not-due-yet', { due }));
+    if (hasNobodyCome(facts)) return judgement('inconclusive', finding('no-new-worker'));
     const again = findRedelivery(facts);
     if (again?.deliveries != null) {
       return judgement('failed', finding('handed-out-without-work', { deliveries: again.deliveries }));

@@ -4,13 +4,14 @@
  * Why: a job that stays in processing for ever is lost to whoever waits for it, whatever the queue says.
  * What would fool it: an end that was reached before the restart, or that was left again (then the last state counts).
  * A broker that hands the job out only after our time-out is no failure yet: inconclusive, with the time it is due;
- * nor is a job that does not end while the old worker was never seen to go, a history that breaks off, or a status whose
- * meaning is not configured: it may be an end.
+ * nor is a job that does not end while the old worker was never seen to go or no new one to come, a history that breaks
+ * off, or a status whose meaning is not configured: it may be an end.
  */
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
 import { lastSnapshotBefore, rowBefore, unmappedStatus } from '../history.ts';
+import { hasNobodyCome } from '../newcomer.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
@@ -61,6 +62,7 @@ function reached(facts: RestartFacts, state: Parameters<typeof isTerminal>[0]) {
 function doubtOf(facts: RestartFacts) {
   if (facts.gone === undefined) return finding('worker-not-seen-gone', { incarnation: facts.struck });
   if (facts.holdDoubt !== undefined) return facts.holdDoubt;
+  if (hasNobodyCome(facts)) return finding('no-new-worker');
   return facts.observedToEnd ? undefined : finding('history-breaks-off');
 }
 

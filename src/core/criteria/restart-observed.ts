@@ -23,6 +23,7 @@ import { describeBroker } from '../broker-words.ts';
 import { finding, type Finding } from '../findings.ts';
 import { isTerminal } from '../event.ts';
 import { isBefore, isHeldInBroker, NEVER, rowBefore, type History } from '../history.ts';
+import { newcomerOf, type Newcomer } from '../newcomer.ts';
 import { endedByOldWorker, isDrain, writesAfterGone, type RestartFacts } from '../restart.ts';
 import { isSeenItself } from '../take-over.ts';
 import { judgement, type Criterion } from './criterion.ts';
@@ -179,20 +180,6 @@ function isHandedBack(facts: RestartFacts, begun: Begun, gone: Gone): boolean {
     ((brokerBefore?.lockUntilMs ?? 0) > brokerAfterGone.atMs ||
       brokerAfterGone.facts?.['workersConnected'] === 0);
   return inRow || inBroker;
-}
-
-interface Newcomer {
-  readonly incarnation: number;
-  readonly atMs: number;
-}
-
-/** A new connection alone names nobody: where no new worker was seen, it may be anybody's. */
-function newcomerOf({ successor, takeOver, successorDied }: RestartFacts): Newcomer | undefined {
-  const seen =
-    takeOver !== undefined && isSeenItself(takeOver.attribution)
-      ? { incarnation: takeOver.attribution.incarnation, atMs: takeOver.version.atMs }
-      : undefined;
-  return successor ?? seen ?? successorDied;
 }
 
 function proofs(facts: RestartFacts, begun: Begun, gone: Gone, newcomer: Newcomer): readonly Finding[] {

@@ -23,6 +23,7 @@ import {
   type History,
   type Recorded,
 } from '../history.ts';
+import { hasNobodyCome } from '../newcomer.ts';
 import { dueAfterEnd } from '../redelivery.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
@@ -49,6 +50,7 @@ export const witnessesUnharmed: Criterion = {
         dueOfWaiting(history, waiting, facts);
       // What keeps the subject from being due yet keeps the one behind it too.
       if (due !== undefined) return judgement('inconclusive', stuck, finding('not-due-yet', { due }));
+      if (hasNobodyCome(facts)) return judgement('inconclusive', stuck, finding('no-new-worker'));
       return wasAwaited(history, facts)
         ? judgement('failed', stuck)
         : judgement('inconclusive', finding('waiting-witness-not-awaited', { status }));

@@ -100,6 +100,36 @@ describe('put back again and again', () => {
       expect(diagnosedAs(history)).toEqual(['not-yet-due']);
     });
 
+    /** RabbitMQ counts nothing: each look names the time until which a worker keeps the message. */
+    const putOffUntil = (...dueMs: readonly number[]): RunBuilder => {
+      const run = inFlight({ queue: 'celery' })
+        .broker({ deliveries: null })
+        .strike()
+        .gone()
+        .starts(2)
+        .ready(2);
+      for (const atMs of dueMs) run.broker({ state: 'delayed', owner: null, due: { kind: 'at', atMs } });
+      return run.timesOut();
+    };
+
+    test('or by the times that it is put off to, each later than the one before', () => {
+      const history = putOffUntil(120_000, 121_000).end();
+      expect(judgedAs(history, 'reached-terminal')).toMatch(/^failed/);
+      expect(diagnosedAs(history)).toEqual(['stale-lock']);
+      expect(valuesOfDiagnosis(history, 'stale-lock')).toEqual({ incarnation: 2, again: 2 });
+    });
+
+    test('the same time, told a moment later, is no second one; nor is what lies further away than was waited in vain', () => {
+      for (const dueMs of [
+        [121_000, 121_100],
+        [121_000, 400_000],
+      ]) {
+        const history = putOffUntil(...dueMs).end();
+        expect(judgedAs(history, 'reached-terminal')).toMatch(/^inconclusive/);
+        expect(diagnosedAs(history)).toEqual(['not-yet-due']);
+      }
+    });
+
     test('a worker that has begun with it and waits is not kept away', () => {
       expect(causes(retried(3).picksUp(2).timesOut())).not.toContain('stale-lock');
     });

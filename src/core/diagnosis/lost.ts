@@ -8,6 +8,7 @@ import {
   rowBefore,
   type BrokerSnapshot,
 } from '../history.ts';
+import { hasNobodyCome } from '../newcomer.ts';
 import {
   dueAfterEnd,
   findRedelivery,
@@ -38,6 +39,8 @@ function isLost({ facts, has, found }: Case): boolean {
   if (facts.gone === undefined || !facts.inFlight || !facts.observedToEnd) return false;
   // A row that was deleted has its own cause: nobody can work on it.
   if (rowBefore(facts.versions) === null) return false;
+  // Nor is it lost by anybody where nobody came.
+  if (hasNobodyCome(facts)) return false;
   return (
     has('picked-up-again', 'failed') ||
     has('reached-terminal', 'failed') ||

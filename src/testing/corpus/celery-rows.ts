@@ -122,6 +122,7 @@ const BROKEN: readonly (readonly CorpusRow[])[] = [
   broken('not-idempotent', { failing: ['effects-exactly-once'], diagnosis: 'effects-not-idempotent' }, BOTH),
   broken('redelivered-but-skipped', { failing: NEVER_TAKEN, diagnosis: 'redelivered-but-skipped' }, BOTH),
   broken('stale-lock', { failing: NEVER_TAKEN, diagnosis: 'stale-lock' }),
+  broken('stale-lock-row', { failing: NEVER_TAKEN, diagnosis: 'stale-lock' }, BOTH),
   broken('stale-lock-skipped', { failing: NEVER_TAKEN, diagnosis: 'redelivered-but-skipped' }),
   broken('retry-in-memory', {
     failing: [...NEVER_TAKEN, 'backoff-honoured'],
