@@ -106,6 +106,7 @@ describe.skipIf(!here)('a Celery worker that a person restarts', { timeout: 60_0
     const children = [...(await readProcesses()).values()].filter(({ parentPid }) => parentPid === pid);
     expect(children).toHaveLength(1);
     process.kill(pid, 'SIGKILL');
+    await call.shows(new RegExp(`Seen: pid ${pid} is gone\\. Now start the worker again\\.`));
     await startWorker();
     const { exitCode } = await call.ended;
     expect(call.output).toContain('VERIFIED');

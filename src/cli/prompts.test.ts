@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { OperatorPanel } from '../verification/context.ts';
-import { panelText } from './prompts.ts';
+import { goneText, panelText } from './prompts.ts';
 
 const PANEL: OperatorPanel = {
   attempt: 1,
@@ -19,6 +19,11 @@ test('the panel says whom to kill, how, and what to start', () => {
   expect(text).toContain('it would wait for its job):\n     kill -9 4001\n');
   expect(text).toContain('3. Start the worker again:\n     npm run worker\n');
   expect(text).not.toContain('Not accepted');
+});
+
+test('a worker that has gone is named, and what is left to do', () => {
+  expect(goneText(PANEL)).toBe('Seen: pid 4001 is gone. Now start the worker again.');
+  expect(goneText({ ...PANEL, worker: null })).toContain('the old worker is gone');
 });
 
 test('where a polite stop is verified it asks for one', () => {

@@ -8,11 +8,15 @@ const RULE = '='.repeat(60);
 
 export function terminalOperator(view: ConsoleView, interruption: Interruption): Operator {
   return {
-    async ask(panel, signal, restarted) {
+    async ask(panel, signal, { gone, restarted }) {
       view.pause();
       view.say(panelText(panel));
       try {
-        const answer = await askForEnter(signal, restarted);
+        let answer = panel.gone ? null : await askForEnter(signal, gone);
+        if (answer === null) {
+          if (!panel.gone) view.say(goneText(panel));
+          answer = (await askForEnter(signal, restarted)) ?? '';
+        }
         return answer.trim().toLowerCase() === 'q' ? 'gave-up' : 'done';
       } catch (error) {
         signal.throwIfAborted();
@@ -27,8 +31,8 @@ export function terminalOperator(view: ConsoleView, interruption: Interruption):
   };
 }
 
-/** @returns what was typed; empty when the restart was seen before anything was */
-async function askForEnter(signal: AbortSignal, restarted: AbortSignal): Promise<string> {
+/** @returns what was typed; `null` when what is waited for was seen before anything was */
+async function askForEnter(signal: AbortSignal, seen: AbortSignal): Promise<string | null> {
   const question = createPromptModule()([
     {
       type: 'input',
@@ -36,11 +40,11 @@ async function askForEnter(signal: AbortSignal, restarted: AbortSignal): Promise
       message: 'After restarting, press Enter to continue (q and Enter gives up)',
     },
   ]);
-  const either = AbortSignal.any([signal, restarted]);
-  const closed = new Promise<string>((resolve) => {
+  const either = AbortSignal.any([signal, seen]);
+  const closed = new Promise<null>((resolve) => {
     const close = (): void => {
       question.ui.close();
-      resolve('');
+      resolve(null);
     };
     if (either.aborted) close();
     else either.addEventListener('abort', close, { once: true });
@@ -50,8 +54,14 @@ async function askForEnter(signal: AbortSignal, restarted: AbortSignal): Promise
   typed.catch(() => undefined);
   const answer = await Promise.race([typed, closed]);
   signal.throwIfAborted();
-  if (restarted.aborted) process.stdout.write('\n');
+  if (answer === null) process.stdout.write('\n');
   return answer;
+}
+
+/** What is left to do when the old worker has gone. */
+export function goneText({ worker }: OperatorPanel): string {
+  const who = worker === null ? 'the old worker' : `pid ${worker.pid}`;
+  return `Seen: ${who} is gone. Now start the worker again.`;
 }
 
 /** Plain text of at most 80 columns, but for commands, so that it can be read, copied and tested. */

@@ -31,7 +31,15 @@ export interface Operator {
    * Shows the panel and waits for the answer, or until `restarted` is aborted: then the restart was seen, which is as
    * good as `done`. Rejects with the signal's reason when that is aborted.
    */
-  ask(panel: OperatorPanel, signal: AbortSignal, restarted: AbortSignal): Promise<'done' | 'gave-up'>;
+  ask(panel: OperatorPanel, signal: AbortSignal, seen: RestartSeen): Promise<'done' | 'gave-up'>;
+}
+
+/** What is seen of a restart while a person is asked for it: each is aborted when it is. */
+export interface RestartSeen {
+  /** The old worker is gone. */
+  readonly gone: AbortSignal;
+  /** … and a new one is there: nobody has to be asked any more. */
+  readonly restarted: AbortSignal;
 }
 
 /** Servers that are started for the run alone, e.g. by the demo. */

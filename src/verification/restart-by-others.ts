@@ -11,7 +11,15 @@ import { isAlive } from '../workers/process-table.ts';
 import { workerTree } from '../workers/worker-tree.ts';
 import { connectionsEnded, recordGone } from './after-gone.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { hasEnded, pause, record, subjectChanges, until, type InFlight } from './context.ts';
+import {
+  hasEnded,
+  pause,
+  record,
+  subjectChanges,
+  until,
+  type InFlight,
+  type RestartSeen,
+} from './context.ts';
 import { mainProcessOf, withProcesses } from './holders.ts';
 import { runCommand } from './run-command.ts';
 
@@ -63,7 +71,7 @@ export async function restartByOperator(run: InFlight, broker: BrokerWatch): Pro
           held: hold !== null,
         },
         run.signal,
-        watch.restarted,
+        watch.seen,
       );
       record(run, { kind: 'operator:answered', attempt, answer });
       refuted = answer === 'gave-up' ? 'given up by the operator' : await watch.refutation();
@@ -195,8 +203,7 @@ async function holdSubject(run: InFlight): Promise<Hold | null> {
 }
 
 interface HolderWatch {
-  /** Aborted as soon as the old worker is gone and a new one is there: nobody has to be asked any more. */
-  readonly restarted: AbortSignal;
+  readonly seen: RestartSeen;
   /** The old worker is known to be gone. */
   isGone(): boolean;
   /** Waits until the old worker is gone; @returns whether it is */
@@ -211,7 +218,8 @@ interface HolderWatch {
  * ended, so that no write of theirs lands, and the hold is released: the new worker must not wait for the person.
  */
 function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: Hold | null): HolderWatch {
-  let gone = false;
+  const gone = new AbortController();
+  const isOldGone = (): boolean => gone.signal.aborted;
   const stopping = new AbortController();
   const restarted = new AbortController();
   let newWorker = false;
@@ -226,10 +234,10 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
   const release = async (): Promise<void> => {
     if (hold === null || released) return;
     released = true;
-    const blocked = gone ? await blockedByTheDead(run, holder, hold) : [];
+    const blocked = isOldGone() ? await blockedByTheDead(run, holder, hold) : [];
     const alive = await terminateBackends(run.database, blocked);
     // Behind a pooler whose statement waits cannot be told: what it writes now is taken for the dead worker's.
-    const untold = gone && run.pooled ? await hold.blocked() : [];
+    const untold = isOldGone() && run.pooled ? await hold.blocked() : [];
     const left = [...new Set([...alive, ...untold])];
     await hold.release();
     const terminated = blocked.filter((pid) => !left.includes(pid));
@@ -243,12 +251,12 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
   };
 
   const look = async (): Promise<void> => {
-    if (!gone && (await isGone(run, holder))) {
-      gone = true;
+    if (!isOldGone() && (await isGone(run, holder))) {
+      gone.abort();
       await settleGone();
     }
-    if (gone && !newWorker) newWorker = await seeNewWorker(run, holder);
-    if (gone && newWorker) restarted.abort();
+    if (isOldGone() && !newWorker) newWorker = await seeNewWorker(run, holder);
+    if (isOldGone() && newWorker) restarted.abort();
   };
 
   const settleGone = async (): Promise<void> => {
@@ -277,7 +285,7 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
   const oldGone = async (timeoutMs: number): Promise<boolean> => {
     let endedAtMs: number | null = null;
     const found = await until(run, timeoutMs, WATCH_INTERVAL_MS, () => {
-      if (gone) return true;
+      if (isOldGone()) return true;
       if (hasEnded(run, run.subject.id)) endedAtMs ??= performance.now();
       const overdue = endedAtMs !== null && performance.now() - endedAtMs > run.settings.worker.stopGraceMs;
       return overdue ? false : undefined;
@@ -286,8 +294,8 @@ function watchHolder(run: InFlight, holder: Holder, broker: BrokerWatch, hold: H
   };
 
   return {
-    restarted: restarted.signal,
-    isGone: () => gone,
+    seen: { gone: gone.signal, restarted: restarted.signal },
+    isGone: isOldGone,
     oldGone,
     async refutation() {
       // A worker that was killed a moment ago takes a moment to be seen gone.

@@ -222,6 +222,11 @@ describe('single events', () => {
     expect(say(body, { verbose: true })).toEqual([' 1 Preflight   – not asked']);
   });
 
+  test("the user's own stop command is told, and nothing is said of whether it did what it is for", () => {
+    const fault = { fault: 'docker stop worker', incarnation: 1, signal: null, reach: null, pids: [7] };
+    expect(say({ kind: 'fault:injected', ...fault })).toEqual([' 1 Preflight     docker stop worker']);
+  });
+
   test('a worker that ends by itself', () => {
     expect(
       say({

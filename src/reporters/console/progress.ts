@@ -154,7 +154,7 @@ function linesOf(event: Event, state: State, options: ProgressOptions): readonly
       state.monitor.restartAtMs ??= event.atMs;
       state.struckAtMs = event.atMs;
       return event.signal === null
-        ? say('good', event.fault)
+        ? say('none', event.fault)
         : say('good', `${event.signal} to ${describePids(event.pids)}`);
     case 'fault:disarmed':
       return say('doubt', `${event.fault}: disarmed, nothing is done`);
