@@ -31,6 +31,11 @@ const NEVER_RETURNS = `
   await new Promise(() => undefined);
 `;
 
+const PICKS_UP_AND_FAILS = `
+  await set('processing');
+  throw new Error('no such tenant');
+`;
+
 /** A run that would be fine, but for what the test changes. */
 function verify(target: OwnTarget, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const worker = args.includes('--worker') ? [] : ['--worker', target.worker()];
@@ -306,6 +311,19 @@ describe.concurrent('the worker', { timeout: 60_000 }, () => {
     const args = ['--processing-timeout', '2s', '--worker', 'exec node worker.mjs'];
     expect(await ending(target, await verify(target, args))).toEqual(
       message(ENVIRONMENT, /no worker changed the row .* in the queue it is dead \(no such tenant\)/),
+    );
+  });
+
+  test('takes the first test job up and fails it for good: that is not waited out', async ({ open }) => {
+    const target = await open('redis');
+    await target.folder.write('worker.mjs', ownWorker(target.queueName, PICKS_UP_AND_FAILS));
+    const args = ['--terminal-timeout', '10m', '--worker', 'exec node worker.mjs'];
+    expect(await ending(target, await verify(target, args))).toEqual(
+      message(
+        ENVIRONMENT,
+        /failed for good in the queue \(no such tenant\).* its row says "processing"/,
+        /payload/,
+      ),
     );
   });
 

@@ -8,7 +8,15 @@ import { changesOf, createHistory, unmappedStatus } from '../core/history.ts';
 import { createJob, makeFiles, type ReservedIds } from './prepare-job.ts';
 import { triggerJob } from './trigger-job.ts';
 import { droppedTask, workerSays } from './worker-says.ts';
-import { hasEnded, record, waitFor, type Connected, type JobOnHand, type Observing } from './context.ts';
+import {
+  hasEnded,
+  record,
+  until,
+  waitFor,
+  type Connected,
+  type JobOnHand,
+  type Observing,
+} from './context.ts';
 
 /**
  * Runs the first witness to its end.
@@ -35,7 +43,10 @@ export async function runEndedWitness(run: Observing, ids: ReservedIds): Promise
   const soonMs = Math.min(SOON_MS, terminalTimeoutMs);
   let ended = await waitFor(run, soonMs, end);
   if (ended === undefined) await refuseUnmappedEnd(run, job);
-  ended ??= await waitFor(run, terminalTimeoutMs - soonMs, end);
+  ended ??= await until(run, terminalTimeoutMs - soonMs, ASK_AGAIN_MS, async () => {
+    await refuseFailedForGood(run, job);
+    return end();
+  });
   if (ended === undefined) {
     const text = `the witness that should end before the strike did not end within ${terminalTimeoutMs / 1000} s`;
     record(run, { kind: 'note', code: 'witness-slow', text });
@@ -47,6 +58,22 @@ function because({ redact }: Observing, state: BrokerState | null): string {
   const [reason = ''] = (state?.failedReason ?? '').split('\n');
   return reason === '' ? '' : ` (${redact(reason)})`;
 }
+
+/** @throws UserError `first-job-failed` where the broker has given up a job that its row does not know to have ended */
+async function refuseFailedForGood(run: Observing, job: JobOnHand): Promise<void> {
+  // Where it is meant to fail, what the row is told of it is for the criteria.
+  if (run.settings.fileMode !== 'valid') return;
+  const state = await run.queue.inspect(job.message).catch(() => null);
+  if (state?.state !== 'dead' || hasEnded(run, job.id)) return;
+  const status = changesOf(createHistory(run.recorder.events), job.id).at(-1)?.values?.status ?? 'unknown';
+  throw environmentError(
+    'first-job-failed',
+    `the first test job failed for good in the queue${because(run, state)}, before anything was struck; its row says ${JSON.stringify(status)}${workerSays(run)}`,
+    "let the payload be what the worker expects (queue.payload), and see the worker's log",
+  );
+}
+
+const ASK_AGAIN_MS = 500;
 
 /** A job of one file has mostly ended by then; if not, it may be the configuration that does not know its end. */
 const SOON_MS = 5_000;
