@@ -1,7 +1,7 @@
 /** Queues that delete the rows of jobs that have ended. */
 import { expect, test } from 'vitest';
 import { aRun, type RunBuilder } from '../testing/history-builder.ts';
-import { judgedAs, notPassed } from '../testing/judged.ts';
+import { diagnosedAs, judgedAs, notPassed } from '../testing/judged.ts';
 import { judge } from './report.ts';
 
 /** The job that ran to its end before was deleted then, by its worker; the subject is struck. */
@@ -27,6 +27,15 @@ test('what nobody has worked on was not ended by that', () => {
   const deleted = struck().deletes(2).timesOut().end();
   expect(judge(deleted).verdict).not.toBe('passed');
   expect(judgedAs(deleted, 'picked-up-again')).not.toMatch(/^passed/);
+});
+
+test('with files missing it was deleted by a new worker that had not begun with it', () => {
+  const missing = (run: RunBuilder): readonly string[] => diagnosedAs(run.effects(1).end());
+  expect(missing(struck().deletes(2).acks())).toContain('deleted-at-boot');
+  expect(missing(struck().picksUp(2).deletes(2).acks())).not.toContain('deleted-at-boot');
+  expect(missing(struck().row({}, 1).deletes(1).acks())).not.toContain('deleted-at-boot');
+  expect(missing(struck().row({ status: 'completed' }, 2).acks())).not.toContain('deleted-at-boot');
+  expect(diagnosedAs(struck().deletes(2).acks().end())).not.toContain('deleted-at-boot');
 });
 
 test('where they are moved to an archive, one that does not lie there is lost', () => {

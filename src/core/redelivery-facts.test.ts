@@ -80,6 +80,37 @@ describe('how often it was put back untouched', () => {
     expect(putBack(early)).toEqual({ times: 0, inVain: false });
   });
 
+  describe('by the times that it is put off to, where nothing is counted', () => {
+    const dueAt = (atMs: number): Partial<BrokerState> => ({ state: 'delayed', due: { kind: 'at', atMs } });
+    const uncounted = (): RunBuilder => aRun().job().submitted().picksUp(1).broker({ deliveries: null });
+    const back = (...looks: readonly Partial<BrokerState>[]): RunBuilder => {
+      const run = uncounted().strike().gone().starts(2).ready(2);
+      for (const look of looks) run.broker({ owner: null, ...look });
+      return run;
+    };
+
+    test('each later than the one before, as far as to the look', () => {
+      const run = back(dueAt(1_000), dueAt(2_000), dueAt(2_050), dueAt(3_000));
+      const [facts] = atLastLook(run);
+      const times = facts.snapshots.slice(-4).map((look) => putBackUntouched(facts, look).times);
+      expect(times).toEqual([1, 2, 2, 3]);
+    });
+
+    test('not what waits, nor what has no time', () => {
+      expect(
+        putBack(back({ ...dueAt(1_000), state: 'waiting' }, { ...dueAt(2_000), state: 'waiting' })),
+      ).toEqual({ times: 0, inVain: false });
+      const untimed = { state: 'delayed', due: { kind: 'now' } } as const;
+      expect(putBack(back(untimed, { ...untimed, messages: 2 }))).toEqual({ times: 0, inVain: false });
+    });
+
+    test('a time that it had before the strike was not named by a new worker', () => {
+      const run = uncounted().broker(dueAt(1_000)).strike().gone().starts(2).ready(2);
+      expect(putBack(run.broker(dueAt(1_000)))).toEqual({ times: 0, inVain: false });
+      expect(putBack(run.broker(dueAt(2_000)))).toEqual({ times: 1, inVain: false });
+    });
+  });
+
   test('nothing is known of it where the broker was not asked before', () => {
     const run = inFlight({ broker: false }).strike().gone().starts(2).ready(2);
     const unasked = { state: 'delayed', owner: null, deliveries: 4, ...REST } as const;

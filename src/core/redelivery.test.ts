@@ -56,6 +56,17 @@ describe('a message that new workers put off', () => {
     expect(verdict(endsDueIn(putOff(1), 300))).toBe('inconclusive');
   });
 
+  test('counted by the message itself, though no look found it put off', () => {
+    const run = inFlight({ queue: 'celery' }).broker({ deliveries: null, facts: { retries: 0 } });
+    run
+      .strike()
+      .gone()
+      .starts(2)
+      .ready(2)
+      .broker({ owner: null, facts: { retries: 2 } });
+    expect(verdict(endsDueIn(run, 300))).toBe('failed');
+  });
+
   test('for longer than was waited may be for a reason that ends', () => {
     expect(verdict(endsDueIn(putOff(3), 200_000))).toBe('inconclusive');
   });

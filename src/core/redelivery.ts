@@ -86,10 +86,9 @@ const SAME_TIME_MS = 100;
 
 /** The looks since the struck worker held the message that found it put off until a later time than before. */
 function putOffs({ heldByStruck: since, snapshots }: RestartFacts): readonly BrokerSnapshot[] {
-  if (since === undefined) return [];
-  let latestMs = delayedUntilMs(since) ?? -Infinity;
+  let latestMs = (since && delayedUntilMs(since)) ?? -Infinity;
   return snapshots.filter((snapshot) => {
-    const dueMs = isBefore(since, snapshot) ? delayedUntilMs(snapshot) : null;
+    const dueMs = isAfter(snapshot, since) ? delayedUntilMs(snapshot) : null;
     if (dueMs === null || dueMs <= latestMs + SAME_TIME_MS) return false;
     latestMs = dueMs;
     return true;

@@ -84,12 +84,14 @@ describe('by the time that both workers had together, where no progress tells', 
 
   test('where progress tells it is in doubt if the rest was done quicker than one item after the other', () => {
     /** An item takes 60 ms, so four of them 240, three quarters of which are 180; the new worker is there for 30 before. */
-    const quick = (ms: number): RunBuilder => {
-      const run = aRun().job().submitted().picksUp(1).wait(50).progress(20);
+    const quick = (ms: number, options: RunOptions = {}): RunBuilder => {
+      const run = aRun(options).job().submitted().picksUp(1).wait(50).progress(20);
       return ends(restarts(run).picksUp(2).wait(ms));
     };
-    expect(isInDoubt(quick(150))).toBe(true);
-    expect(isInDoubt(quick(200))).toBe(false);
+    expect(isInDoubt(quick(169))).toBe(true);
+    expect(isInDoubt(quick(170))).toBe(false);
+    // A look or two is all that polling has for it.
+    expect(isInDoubt(quick(150, { source: 'poll' }))).toBe(false);
     expect(sooner(quick(150))).toBeUndefined();
     expect(sooner(control(quick(150), 280))).toBeUndefined();
     expect(sooner(control(quick(150), 420))).toMatchObject({ controlMs: 420 });

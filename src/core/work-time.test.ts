@@ -1,7 +1,7 @@
 /** Times to the millisecond: every event of a run that is made here comes 10 ms after the one before. */
 import { describe, expect, test } from 'vitest';
 import { aRun, inFlight, type RunBuilder, type RunOptions } from '../testing/history-builder.ts';
-import type { Event } from './event.ts';
+import type { BrokerState, Event } from './event.ts';
 import { createHistory, type History } from './history.ts';
 import { restartFacts } from './restart.ts';
 import { endTooSoon } from './work-time.ts';
@@ -106,6 +106,19 @@ describe('by the time that the struck worker took for a file', () => {
       const waits = celery().wait(400).broker({ state: 'waiting', owner: null }).starts(2).ready(2);
       expect(isTooSoon(ends(waits))).toBe(true);
       expect(isTooSoon(ends(celery().starts(2).ready(2).wait(400).delivered(2).row({}, 2)))).toBe(true);
+    });
+
+    test('since the last look that found nobody to have it, where it is not known when who was started', () => {
+      const byPerson = (look: Partial<BrokerState>, ms: number): RunBuilder => {
+        const run = aRun({ restartBy: 'operator' }).job().submitted().picksUp(1).wait(290).progress(20);
+        return ends(restarts(run).wait(400).broker(look).wait(ms));
+      };
+      const waiting = { state: 'waiting', owner: null, deliveries: null } as const;
+      for (const look of [waiting, {}]) {
+        expect(isTooSoon(byPerson(look, 100))).toBe(true);
+        expect(isTooSoon(byPerson(look, 400))).toBe(false);
+      }
+      expect(isTooSoon(byPerson({ deliveries: 2, owner: 'token-of-2' }, 100))).toBe(false);
     });
 
     test('that write is of whoever ended it, and after the old worker was gone', () => {

@@ -66,6 +66,57 @@ describe('passed', () => {
     const { messageId } = claimed('').history().of('job:submitted')[0]!;
     const OTHER = 'x'.repeat(messageId.length);
 
+    test('wherever in the claim it stands', () => {
+      expect(seen(claimed(`a/${messageId}`, `b/${messageId}`, `c/${OTHER}`))).toBe(
+        'inconclusive parts-or-duplicates',
+      );
+    });
+
+    test('if every claim before the restart carried it', () => {
+      const run = aRun({ broker: false }).job().submitted();
+      run
+        .picksUp(1, { taskId: `${messageId}/a` })
+        .picksUp(1, { taskId: 'a token' })
+        .progress(20);
+      run.strike().gone().starts(2).ready(2);
+      for (const taskId of [`${messageId}/b`, `${OTHER}/c`]) run.picksUp(2, { taskId });
+      expect(seen(run.completed())).toBe('passed one-row messages-not-counted');
+    });
+
+    test('where the broker counts, its count is what tells', () => {
+      const run = aRun()
+        .job()
+        .submitted()
+        .picksUp(1, { taskId: `${messageId}/a` })
+        .progress(20);
+      run.strike().gone().starts(2).ready(2);
+      for (const taskId of [`${messageId}/b`, `${OTHER}/c`]) run.picksUp(2, { taskId });
+      expect(seen(run.completed())).toBe('passed one-row one-message');
+    });
+
+    test('of the job that is judged, not of the ones beside it', () => {
+      const run = aRun({ broker: false }).of('witness-ended').job('witness-ended').submitted();
+      run
+        .of('subject')
+        .job()
+        .submitted()
+        .picksUp(1, { taskId: `${messageId}/a` })
+        .progress(20);
+      run.strike().gone().starts(2).ready(2);
+      for (const taskId of [`${messageId}/b`, `${OTHER}/c`]) run.picksUp(2, { taskId });
+      expect(seen(run.completed())).toBe('inconclusive parts-or-duplicates');
+    });
+
+    test('that was never said to have been sent has no id', () => {
+      const run = aRun({ broker: false })
+        .job()
+        .picksUp(1, { taskId: `${messageId}/a` })
+        .progress(20);
+      run.strike().gone().starts(2).ready(2);
+      for (const taskId of [`${messageId}/b`, `${OTHER}/c`]) run.picksUp(2, { taskId });
+      expect(seen(run.completed())).toBe('passed one-row messages-not-counted');
+    });
+
     test('beside its own it may be a copy, or a step', () => {
       expect(seen(claimed(`${messageId}/a`, `${messageId}/b`, `${OTHER}/c`))).toBe(
         'inconclusive parts-or-duplicates',
@@ -76,6 +127,11 @@ describe('passed', () => {
       ['its own, again and again', `${messageId}/a`, [`${messageId}/b`, `${messageId}/c`]],
       ['another in its place', `${messageId}/a`, [`${OTHER}/b`, `${OTHER}/c`]],
       ['a claim that names no message', 'token-1', [`${messageId}/a`, `${OTHER}/b`]],
+      [
+        'one that ends like a message by chance',
+        `x${'t'.repeat(messageId.length - 1)}`,
+        [`${messageId}/a`, `x${OTHER}`],
+      ],
     ])('%s is one', (_name, first, since) => {
       expect(seen(claimed(first, ...since))).toBe('passed one-row messages-not-counted');
     });

@@ -128,6 +128,26 @@ describe('while no worker of the harness is there, and nobody is seen to write',
     expect(seen(goesOn(on(600).starts(2)).ready(2).picksUp(2).completed())).toMatch(/^passed/);
   });
 
+  test('what is written shows no work: a look at it, or a claim', () => {
+    expect(seen(ends(on(600).row({ error: 'seen' }, 1)))).toMatch(/^passed/);
+    expect(seen(on(600).deletes(1).starts(2).ready(2))).not.toMatch(/written-by-nobody/);
+  });
+
+  test('or whose it was is seen', () => {
+    const run = inFlight({ source: 'trigger' }).strike().gone().wait(600).row({ progress: 40 }, 2);
+    expect(seen(run.starts(2).ready(2).picksUp(2).completed())).not.toMatch(/written-by-nobody/);
+  });
+
+  test('half a second after the end is no more what the dead had sent', () => {
+    const landed = (ms: number): string => {
+      const run = on(0);
+      const gone = run.events.findLast(({ kind }) => kind === 'worker:gone')!;
+      return seen(ends(goesOn(run.wait(gone.atMs + ms - 10 - run.events.at(-1)!.atMs))));
+    };
+    expect(landed(499)).toMatch(/^passed/);
+    expect(landed(500)).toBe('inconclusive written-by-nobody');
+  });
+
   test('a person may have started the next one, and was not seen to', () => {
     expect(seen(ends(goesOn(on(600, { restartBy: 'operator' }))))).not.toMatch(/written-by-nobody/);
   });

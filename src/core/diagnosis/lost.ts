@@ -234,8 +234,16 @@ function messagesDeleted(subject: Case): DiagnosisValues | undefined {
   return { incarnation: successor.incarnation, message: 1 };
 }
 
+/** Where a job is deleted when it has ended: so was this one, by a worker that had not begun with it. */
+function deletedUnworked({ facts, has }: Case): DiagnosisValues | undefined {
+  const { terminal, takeOver, struck, attribute } = facts;
+  if (terminal?.values.status !== 'deleted' || takeOver !== undefined) return undefined;
+  const incarnation = attribute(terminal)?.incarnation ?? 0;
+  return incarnation > struck && has('effects-exactly-once', 'failed') ? { incarnation } : undefined;
+}
+
 export const deletedAtBoot: Diagnose = (subject) => {
-  if (!subject.has('job-persisted', 'failed')) return messagesDeleted(subject);
+  if (!subject.has('job-persisted', 'failed')) return messagesDeleted(subject) ?? deletedUnworked(subject);
   const deleted = subject.facts.changes.find((version) => version.values === null);
   if (deleted === undefined) return undefined;
   const incarnation = subject.facts.attribute(deleted)?.incarnation ?? 0;
