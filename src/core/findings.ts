@@ -85,7 +85,7 @@ export interface FindingArguments {
   'timestamps-out-of-order': { earlier: string; later: string; earlierAt: string; laterAt: string };
   'timestamp-shifted': { column: string; hours: number };
   'clocks-differ': { earlier: string; later: string; offsetMs: number };
-  'timestamps-not-comparable': { earlier: string; later: string };
+  'timestamps-not-comparable': { earlier: string; later: string; zones: boolean };
 
   'one-row': { children: number };
   'further-rows': { ids: string };
@@ -115,6 +115,7 @@ export interface FindingArguments {
   'effect-repeated': { item: string; count: number };
   'effect-missing': { item: string };
   'effects-once': { items: number };
+  'effects-so-far': { items: number };
   'changed-after-end': {
     state: JobState;
     now: string;

@@ -143,8 +143,10 @@ const SENTENCES: Sentences = {
     `${column} was written ${Math.abs(hours)} h ${hours > 0 ? 'ahead of' : 'behind'} its time: another time zone`,
   'clocks-differ': ({ earlier, later, offsetMs }) =>
     `${later} is earlier than ${earlier}, which the clocks explain: the database's is ${describeDuration(Math.abs(offsetMs))} ${offsetMs > 0 ? 'ahead of' : 'behind'} this machine's`,
-  'timestamps-not-comparable': ({ earlier, later }) =>
-    `${earlier} and ${later} cannot be compared: one has a time zone, the other has none`,
+  'timestamps-not-comparable': ({ earlier, later, zones }) =>
+    zones
+      ? `${earlier} and ${later} cannot be compared: one has a time zone, the other has none`
+      : `${earlier} and ${later} cannot be compared: one of them is no date with a time of day`,
 
   'one-row': ({ children }) =>
     children === 0 ? 'one row' : `one row and ${count(children, 'child', 'children')}`,
@@ -183,6 +185,8 @@ const SENTENCES: Sentences = {
     'none of the items that the effects query names is a file of the job: it must give the path as it was submitted',
   'effect-repeated': ({ item, count: times }) => `${baseName(item)} was processed ${times} times`,
   'effect-missing': ({ item }) => `${baseName(item)} left no effect, though the job is completed`,
+  'effects-so-far': ({ items }) =>
+    `the job has not ended: what is not there yet is not missing (${count(items, 'effect', 'effects')}, each once)`,
   'effects-once': ({ items }) => `${count(items, 'effect', 'effects')}, each once`,
   'changed-after-end': ({ state, now, columns, afterMs, incarnation }, { word }) =>
     `${describeDuration(afterMs)} after it was ${word(state)}, ${columns} changed${byWhom(incarnation)}; the status is now ${now}`,

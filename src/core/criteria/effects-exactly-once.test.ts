@@ -52,6 +52,14 @@ test('inconclusive: the query calls the files by other names', () => {
   expect(seen(counted(handedOver(), names))).toBe('inconclusive effects-not-comparable');
 });
 
+test('skipped: a job that has not ended may yet leave the rest, though nothing twice', () => {
+  const open = (): RunBuilder => restarted().picksUp(2).timesOut();
+  const history = counted(open(), ONCE.slice(2)).end();
+  expect(judgedAs(history, 'effects-exactly-once')).toBe('skipped effects-so-far');
+  expect(findingOf(history, 'effects-so-far')).toMatchObject({ items: 3 });
+  expect(seen(counted(open(), [{ item: FILES[0]!, count: 2 }]))).toBe('failed effect-repeated');
+});
+
 test('skipped: nothing counts them', () => {
   expect(seen(handedOver())).toBe('skipped effects-not-counted');
 });

@@ -5,10 +5,12 @@
  * most expensive kind of failure, because nobody looks.
  * What would fool it: trusting the status or the progress; a total that is right because one item is missing and
  * another there twice (so items are compared by name).
+ * Of a job that has not ended nothing is missing yet: then it is skipped.
  * Effects under names that are none of the job's files are not missing, they cannot be compared: inconclusive.
  * What it cannot see: without an effects query, anything; then it is skipped and said. Effects outside the database
  * (mails, calls) are seen only if the query can.
  */
+import { isTerminal } from '../event.ts';
 import { rowBefore } from '../history.ts';
 import { effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
@@ -24,11 +26,15 @@ export const effectsExactlyOnce: Criterion = {
     const problems: Finding[] = effects.repeated.map(({ item, count }) =>
       finding('effect-repeated', { item, count }),
     );
+    const now = rowBefore(facts.versions);
     // Only a job that says it is done must have done everything.
-    if (rowBefore(facts.versions)?.state === 'completed') {
+    if (now?.state === 'completed') {
       problems.push(...effects.missing.map((item) => finding('effect-missing', { item })));
     }
     if (problems.length > 0) return judgement('failed', ...problems);
-    return judgement('passed', finding('effects-once', { items: effects.items - effects.missing.length }));
+    const items = effects.items - effects.missing.length;
+    if (now != null && !isTerminal(now.state))
+      return judgement('skipped', finding('effects-so-far', { items }));
+    return judgement('passed', finding('effects-once', { items }));
   },
 };

@@ -48,12 +48,25 @@ describe('passed', () => {
   test.each([
     ['a zone beside none', '2026-01-31T09:00:00'],
     ['a date beside a time', '2026-01-31'],
-    ['a number', '1769860000'],
+    ['a number that is no time', '17698'],
   ])('what cannot be compared is said: %s', (_name, startedAt) => {
     const run = aRun().job().submitted().picksUp(1, { startedAt }).completed();
     expect(seen(run)).toBe(
       'passed started-at-kept completed-at-set timestamps-not-comparable timestamps-not-comparable',
     );
+  });
+
+  test('seconds and milliseconds since 1970 are times', () => {
+    const epoch = (shiftMs: number): string => {
+      const run = aRun().job().submitted();
+      const createdAt = Date.parse(run.history().of('row:version').at(-1)!.values!.createdAt!);
+      const startedAt = String(createdAt + shiftMs);
+      const completedAt = (createdAt / 1000 + 60).toFixed(3);
+      return seen(run.picksUp(1, { startedAt }).row({ status: 'completed', completedAt }, 1));
+    };
+    expect(epoch(1_000)).toBe('passed started-at-kept completed-at-set');
+    expect(epoch(-60_000)).toBe('failed timestamps-out-of-order');
+    expect(epoch(120_000)).toBe('failed timestamps-out-of-order');
   });
 
   test.each(['2026-01-31 12:00:00.2+00', '2026-01-31T14:00:00.200+02', '2026-01-31T14:00:00+0200'])(

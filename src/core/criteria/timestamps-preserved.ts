@@ -6,7 +6,7 @@
  * What would fool it: comparing only the value before and after (a reset between two looks), clocks that differ (the
  * worker's and the database's may be a little apart, so the order is judged with a tolerance; where the measured
  * distance explains it, it is said and not held against the worker), a time that an object mapper writes back with fewer
- * digits, and values that cannot be compared (a column without a zone beside one with, a mere date, a number): said, not judged. A job that ended
+ * digits, and values that cannot be compared (a column without a zone beside one with, a mere date): said, not judged. A job that ended
  * without ever having been worked on was never started.
  */
 import { isTerminal, type RowValues } from '../event.ts';
@@ -102,7 +102,8 @@ function judgeOrder(now: RowValues, offsetMs: number, problems: Finding[], good:
     const before = parseTimestamp(earlierAt);
     const after = parseTimestamp(laterAt);
     if (before === null || after === null || before.zoned !== after.zoned) {
-      good.push(finding('timestamps-not-comparable', { earlier, later }));
+      const zones = before !== null && after !== null;
+      good.push(finding('timestamps-not-comparable', { earlier, later, zones }));
     } else if (after.epochMs < before.epochMs - CLOCK_TOLERANCE_MS) {
       const explained = after.epochMs >= before.epochMs - Math.abs(offsetMs) - CLOCK_TOLERANCE_MS;
       if (explained) good.push(finding('clocks-differ', { earlier, later, offsetMs }));
