@@ -1,5 +1,7 @@
 /** What a job's items left behind, compared with what they should have: every item once. */
-import type { History } from './history.ts';
+import { isTerminal } from './event.ts';
+import { isAfter, isBefore, type History } from './history.ts';
+import type { RestartFacts } from './restart.ts';
 
 export interface Effects {
   readonly items: number;
@@ -23,4 +25,20 @@ export function effectsOf(history: History, job: string | undefined): Effects | 
     repeated: counted.effects.filter((effect) => effect.count > 1),
     unknown,
   };
+}
+
+/**
+ * Items whose effect was not there when the job had been completed, and is in the end. Of a job that was taken up again
+ * after its end nothing can be said.
+ */
+export function lateEffects(history: History, { job, terminal, changes }: RestartFacts): readonly string[] {
+  if (terminal?.values.state !== 'completed') return [];
+  const wasLeft = changes.some(
+    ({ values, ...version }) => isAfter(version, terminal) && values !== null && !isTerminal(values.state),
+  );
+  const atEnd = history.of('effects:counted').find((event) => event.job === job && isBefore(terminal, event));
+  const missing = new Set(effectsOf(history, job)?.missing);
+  const there = new Set(atEnd?.effects.filter(({ count }) => count > 0).map(({ item }) => item));
+  const files = history.of('job:created').find((event) => event.job === job)?.files ?? [];
+  return wasLeft || atEnd === undefined ? [] : files.filter((file) => !there.has(file) && !missing.has(file));
 }

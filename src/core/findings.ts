@@ -113,6 +113,7 @@ export interface FindingArguments {
   'effects-not-counted': Record<string, never>;
   'effects-not-comparable': Record<string, never>;
   'effect-repeated': { item: string; count: number };
+  'effect-late': { item: string };
   'effect-missing': { item: string };
   'effects-once': { items: number };
   'effects-so-far': { items: number };

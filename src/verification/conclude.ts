@@ -1,6 +1,7 @@
 /** What is counted and compared once the job has settled, before the history is judged. */
 import { environmentError } from '../core/errors.ts';
-import { isTerminal } from '../core/event.ts';
+import { effectsOf } from '../core/effects.ts';
+import { isTerminal, type JobRole } from '../core/event.ts';
 import { readSubject } from './after-gone.ts';
 import type { RowVersion } from '../core/history.ts';
 import { restartFacts } from '../core/restart.ts';
@@ -11,7 +12,15 @@ import { isWorthATry } from './next-boot.ts';
 import { fileToken, createJob, type ReservedIds } from './prepare-job.ts';
 import type { Database } from '../jobs/database.ts';
 import { triggerJob } from './trigger-job.ts';
-import { hasEnded, record, subjectChanges, waitFor, type Connected, type InFlight } from './context.ts';
+import {
+  hasEnded,
+  record,
+  subjectChanges,
+  until,
+  waitFor,
+  type Connected,
+  type InFlight,
+} from './context.ts';
 
 export async function countRows(run: InFlight): Promise<void> {
   const { id, role, files } = run.subject;
@@ -64,9 +73,33 @@ export async function lookForLeftovers(run: InFlight): Promise<void> {
  * The query gives an item (the file's path as it was submitted) and how often it is there, with the job's id as `$1`.
  */
 export async function countEffects(run: InFlight): Promise<void> {
+  await countEffectsOf(run, run.recorder.history().of('job:created'));
+  // What is on its way is not lost: the one is told from the other by waiting for it.
+  const isWhole = (): boolean =>
+    (effectsOf(run.recorder.history(), run.subject.id)?.missing.length ?? 0) === 0;
+  if (subjectChanges(run).at(-1)?.values?.state !== 'completed' || isWhole()) return;
+  await until(run, ON_ITS_WAY_MS, ON_ITS_WAY_INTERVAL_MS, async () => {
+    await countEffectsAtEnd(run);
+    return isWhole() ? true : undefined;
+  });
+}
+
+/** How long an effect may come after the end to be told from one that never comes. */
+const ON_ITS_WAY_MS = 3_000;
+const ON_ITS_WAY_INTERVAL_MS = 500;
+
+/** … of the subject, as soon as its end is seen: what comes later was not there when the row said that all is done. */
+export async function countEffectsAtEnd(run: InFlight): Promise<void> {
+  await countEffectsOf(run, [{ job: run.subject.id, role: run.subject.role }]);
+}
+
+async function countEffectsOf(
+  run: InFlight,
+  jobs: readonly { readonly job: string; readonly role: JobRole }[],
+): Promise<void> {
   const sql = run.settings.effectsSql;
   if (sql === null || run.database === null) return;
-  for (const { job, role } of run.recorder.history().of('job:created')) {
+  for (const { job, role } of jobs) {
     const effects = await queryEffects(run.database, sql, job);
     record(run, { kind: 'effects:counted', job, role, source: 'query', effects });
   }

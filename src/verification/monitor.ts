@@ -1,6 +1,7 @@
 /** Step 6: from the restart to the end of the job, or to the time-out. */
 import { isHeldByAnother } from '../core/redelivery.ts';
 import { restartFacts } from '../core/restart.ts';
+import { countEffectsAtEnd } from './conclude.ts';
 import type { BrokerWatch } from './broker-watch.ts';
 import { hasEnded, record, waitFor, type InFlight } from './context.ts';
 
@@ -36,6 +37,7 @@ export async function monitor(run: InFlight, broker: BrokerWatch): Promise<boole
   if (end === undefined) {
     record(run, { kind: 'timeout:reached', timeout: 'terminal', afterMs: run.recorder.now() - startedAtMs });
   }
+  if (end === 'ended') await countEffectsAtEnd(run);
   await broker.look();
   return end === 'ended';
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 const FILES = [1, 2, 3, 4, 5].map((number) => `/tmp/subject/file-${number}.pdf`);
 const ONCE = FILES.map((item) => ({ item, count: 1 }));
@@ -27,7 +27,7 @@ describe('passed', () => {
   });
 
   test('the last count is the one that counts', () => {
-    expect(seen(counted(counted(handedOver(), []), ONCE))).toBe('passed effects-once');
+    expect(seen(counted(counted(restarted(), []).picksUp(2).completed(), ONCE))).toBe('passed effects-once');
   });
 });
 
@@ -44,6 +44,47 @@ describe('failed', () => {
 
   test('nothing at all was left by a job that says it is completed', () => {
     expect(seen(counted(handedOver(), []))).toMatch(/^failed effect-missing/);
+  });
+});
+
+describe('an effect that comes after the end', () => {
+  const twice = (first: typeof ONCE, run: RunBuilder = handedOver()): string =>
+    seen(counted(counted(run, first), ONCE));
+
+  test('was not there when the job was completed', () => {
+    const history = counted(counted(handedOver(), ONCE.slice(0, 4)), ONCE).end();
+    expect(judgedAs(history, 'effects-exactly-once')).toBe('failed effect-late');
+    expect(findingOf(history, 'effect-late')).toMatchObject({ item: FILES[4] });
+    expect(diagnosedAs(history)).toEqual(['completed-before-effects']);
+    expect(twice([...ONCE.slice(1), { item: FILES[0]!, count: 0 }])).toBe('failed effect-late');
+  });
+
+  test('is missing as long as it has not come, and one that went again is', () => {
+    expect(seen(counted(counted(handedOver(), ONCE.slice(2)), ONCE.slice(1)))).toBe(
+      'failed effect-missing effect-late',
+    );
+    expect(seen(counted(counted(handedOver(), ONCE), ONCE.slice(1)))).toBe('failed effect-missing');
+  });
+
+  test('of a job that failed, or was taken up again, says nothing', () => {
+    expect(twice([], restarted().picksUp(2).failed())).toBe('passed effects-once');
+    const again = counted(handedOver(), ONCE.slice(1)).picksUp(2).completed();
+    expect(seen(counted(again, ONCE))).toBe('passed effects-once');
+    const progressed = counted(handedOver(), ONCE.slice(1)).progress(100);
+    expect(seen(counted(progressed, ONCE))).toBe('failed effect-late');
+    expect(seen(counted(counted(handedOver(), ONCE.slice(1)), ONCE).deletes(2))).not.toContain('effect-late');
+  });
+
+  test('counts from the end on, and of the job itself', () => {
+    expect(seen(counted(counted(restarted(), []).picksUp(2).completed(), ONCE))).toBe('passed effects-once');
+    const other = handedOver().event({
+      kind: 'effects:counted',
+      job: 'job-ended',
+      role: 'witness-ended',
+      source: 'query',
+      effects: [],
+    });
+    expect(seen(counted(other, ONCE))).toBe('passed effects-once');
   });
 });
 

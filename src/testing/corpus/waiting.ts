@@ -28,7 +28,7 @@ export const WAITING: readonly WaitingDefect[] = [
   {
     defect: 'completed-before-effects',
     needs: 'explore',
-    why: 'only a crash between the write of COMPLETED and the last effect shows it',
+    why: 'shown where the last effect comes late; where it follows at once only a crash between the two shows it',
   },
   {
     defect: 'no-fencing',
