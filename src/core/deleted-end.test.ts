@@ -43,6 +43,9 @@ test('where they are moved to an archive, one that does not lie there is lost', 
   const lost = struck().picksUp(2).wait(900).progress(100).deletes(2).acks();
   const moved = lost.event({ kind: 'row:archived', job: 'job-ended', role: 'witness-ended', values });
   expect(judgedAs(moved.end(), 'job-persisted')).toBe('failed row-gone');
+  const other = struck().picksUp(2).wait(900).progress(100).deletes(2).acks();
+  const behind = other.event({ kind: 'row:archived', job: 'job-waiting', role: 'witness-waiting', values });
+  expect(judgedAs(behind.end(), 'job-persisted')).toMatch(/^passed/);
 });
 
 test('elsewhere a deletion is a loss', () => {

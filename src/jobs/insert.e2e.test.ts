@@ -429,6 +429,20 @@ describe('the table itself', () => {
     });
   });
 
+  test.each(['jsonb', 'boolean', 'text[]', 'timestamptz'])(
+    'has a column %s with the usual name of a count: it is none, unless it was named',
+    async (type) => {
+      await withTable(`id uuid primary key, status text, progress ${type}`, async ({ database }) => {
+        expect(Object.keys((await inspect(database)).roles).sort()).toEqual(['id', 'status']);
+        await expect(inspect(database, { columns: { progress: 'progress' } })).rejects.toMatchObject({
+          code: 'column-type',
+          message: expect.stringMatching(/^the column "progress" of jobs, named for the role progress, is /),
+          remedy: expect.stringContaining('progress'),
+        });
+      });
+    },
+  );
+
   test('is in a schema that we may not look into', async () => {
     const jobs = await emptied('create schema closed; create table closed.jobs (id uuid, status text)');
     const role = await makeRole(server);

@@ -28,7 +28,7 @@ interface Relation {
 
 /**
  * @throws UserError `environment`: `table-missing` (with the migration command that would make it), `table-privileges`,
- *   `column-missing`
+ *   `column-missing`, `column-type`
  */
 export async function inspectTable(
   database: Database,
@@ -89,10 +89,28 @@ function assignRoles(columns: readonly Column[], settings: JobsSettings): JobTab
   for (const [role, name] of Object.entries(settings.columns) as [ColumnRole, ColumnMapping[ColumnRole]][]) {
     if (name === null) continue;
     const column = columns.find((candidate) => candidate.name === name);
-    if (column !== undefined) roles[role] = column;
-    else if (settings.namedColumns.includes(role)) throw missingColumn(settings, role, columns);
+    if (column !== undefined) {
+      // A column that happens to have the name that is usual for a role need not play it.
+      if (!COUNTS.includes(role) || holdsNumbers(column)) roles[role] = column;
+      else if (settings.namedColumns.includes(role)) throw noNumber(settings, role, column);
+    } else if (settings.namedColumns.includes(role)) throw missingColumn(settings, role, columns);
   }
   return roles;
+}
+
+const COUNTS: readonly ColumnRole[] = ['progress', 'retryCount', 'maxRetries', 'attempts'];
+
+/** … or text, which may be made of digits. */
+function holdsNumbers({ type }: Column): boolean {
+  return !/^(?:json|jsonb|hstore|xml|boolean|bytea|uuid|date|interval|timestamp.*)$|\[\]$/.test(type);
+}
+
+function noNumber(settings: JobsSettings, role: ColumnRole, column: Column): Error {
+  return environmentError(
+    'column-type',
+    `the column "${column.name}" of ${settings.table}, named for the role ${role}, is ${column.declaredType}: it holds no number`,
+    `name a column of numbers in the config file: jobs: { columns: { ${role}: '…' } }, or null if there is none`,
+  );
 }
 
 function missingColumn(settings: JobsSettings, role: ColumnRole, columns: readonly Column[]): Error {

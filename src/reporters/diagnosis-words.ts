@@ -50,16 +50,18 @@ function runningPids(pids: string | number | null | undefined): readonly string[
 }
 
 const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => DiagnosisSentences } = {
-  'deleted-at-boot': ({ incarnation, message, neighbour }) =>
+  'deleted-at-boot': ({ incarnation, message, neighbour, line }) =>
     message === 1
       ? {
           title: 'the messages were deleted when a new worker started',
           evidence: [
-            neighbour === 1
-              ? `when worker #${incarnation} started, the broker had the job that waited behind; it is gone, and nobody was handed it`
-              : `when worker #${incarnation} started, the broker had the job and the one that waited behind it; both are gone, and nobody was handed either`,
+            line !== undefined
+              ? `the worker said: ${line}`
+              : neighbour === 1
+                ? `when worker #${incarnation} started, the broker had the job that waited behind; it is gone, and nobody was handed it`
+                : `when worker #${incarnation} started, the broker had the job and the one that waited behind it; both are gone, and nobody was handed either`,
           ],
-          fix: 'let a worker leave the queue as it is when it starts: no obliterate, clean or drain of what waits or is active',
+          fix: 'let a worker leave the queue as it is when it starts: no obliterate, clean, drain or purge of what waits or is active',
         }
       : {
           title: 'a new worker deleted the job',
@@ -193,13 +195,28 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`while the job was being worked on (${percentOf(progress)}) the broker kept nothing of it`],
     fix: 'keep the message until the job has ended: a reliable pop (LMOVE to a processing list, a lock), no acknowledgement on receipt, no removal of the job on pick-up',
   }),
-  'broker-gave-up-row-not-told': ({ reason, stalls }) => ({
-    title: 'the broker gave the job up, and the row was never told',
-    evidence: [
-      `the broker's reason: ${reason ?? 'none given'}${stalls === null ? '' : `, stalled ${stalls} ${stalls === 1 ? 'time' : 'times'}`}`,
-    ],
-    fix: "write the end to the row when the broker gives up (BullMQ: the worker's 'failed' event), and allow more stalls (maxStalledCount)",
-  }),
+  'broker-gave-up-row-not-told': ({ reason, stalls, line, discarded }) => {
+    if (line !== undefined) {
+      return {
+        title:
+          discarded === 1
+            ? 'the message was thrown away, and the row was never told'
+            : 'the task failed, and the row was never told',
+        evidence: [`the worker said: ${line}`],
+        fix:
+          discarded === 1
+            ? 'let a message not expire that is to survive a restart (expires), or revoke it together with its row'
+            : "write the end to the row when the task fails (on_failure, or around the work): Celery acknowledges a failure as it does a success; and mend what failed it, see the worker's log",
+      };
+    }
+    return {
+      title: 'the broker gave the job up, and the row was never told',
+      evidence: [
+        `the broker's reason: ${reason ?? 'none given'}${stalls === null ? '' : `, stalled ${stalls} ${stalls === 1 ? 'time' : 'times'}`}`,
+      ],
+      fix: "write the end to the row when the broker gives up (BullMQ: the worker's 'failed' event), and allow more stalls (maxStalledCount)",
+    };
+  },
   'not-yet-due': ({ due, timeoutMs, visibilityMs, dueAt, told, neighbour }) => ({
     title: neighbour === 1 ? 'the job that waited behind is not due yet' : 'the job is not due yet',
     evidence: [

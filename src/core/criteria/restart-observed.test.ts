@@ -71,23 +71,22 @@ describe('passed', () => {
 });
 
 describe('a person’s polite stop', () => {
-  const left = (ms: number): RunBuilder =>
-    inFlight({ restartBy: 'operator', polite: true })
-      .strike()
-      .completed(1)
-      .wait(ms)
-      .gone()
-      .starts(2)
-      .ready(2);
+  const left = (ms: number, options: RunOptions = { restartBy: 'operator', polite: true }): RunBuilder =>
+    inFlight(options).strike().completed(1).wait(ms).gone().starts(2).ready(2);
 
   test('is a drain where the worker left with its job', () => {
-    expect(seen(left(2_900))).toMatch(/^passed restarted-in-flight .*drained/);
+    expect(seen(left(2_979))).toMatch(/^passed restarted-in-flight .*drained/);
   });
 
   test('came too late where the worker had ended its job and stayed', () => {
-    const history = left(3_000).end();
+    const history = left(2_980).end();
     expect(judgedAs(history, 'restart-observed')).toBe('inconclusive ended-before-strike');
     expect(diagnosedAs(history)).toEqual(['ended-before-restart']);
+  });
+
+  test('is known to the moment where the harness made it, and a crash is none', () => {
+    expect(seen(left(9_000, { polite: true }))).toMatch(/^passed struck-in-flight .*drained/);
+    expect(seen(left(9_000, { restartBy: 'operator' }))).toBe('inconclusive ended-by-old-worker');
   });
 });
 

@@ -23,6 +23,61 @@ function lost(run: RunBuilder): RunBuilder {
   return run.broker({ state: 'gone', owner: null }).gone().starts(2).ready(2).timesOut();
 }
 
+describe('what a worker says of the message after the restart', () => {
+  const ID = 'message-of-job-1';
+  /** Worker 2 was handed it, said this, and nothing came of it. */
+  const said = (line: string, options: RunOptions = {}): RunBuilder => {
+    const run = inFlight({ ...CELERY, ...options })
+      .broker({ deliveries: null })
+      .strike()
+      .gone()
+      .starts(2)
+      .ready(2);
+    return says(run, `worker #2: ${line}`).broker({ state: 'gone', owner: null, messages: null }).timesOut();
+  };
+  const causesOf = (run: RunBuilder): readonly string[] => diagnosedAs(run.end());
+
+  test.each([
+    [`Task extract_bulk[${ID}] raised unexpected: MaxRetriesExceededError("…")`, 0],
+    [`Discarding revoked task: extract_bulk[${ID}]`, 1],
+  ])('it failed, or was thrown away, and the row was not told: %s', (line, discarded) => {
+    expect(causesOf(said(line))).toEqual(['broker-gave-up-row-not-told']);
+    expect(valuesOf(said(line), 'broker-gave-up-row-not-told')).toEqual({
+      line: `worker #2: ${line}`,
+      discarded,
+    });
+  });
+
+  test('of another message, before the restart, or of a child that died, it is not that', () => {
+    const failed = `Task extract_bulk[${ID}] raised unexpected: ValueError()`;
+    expect(causesOf(said('Task extract_bulk[other] raised unexpected: ValueError()'))).not.toContain(
+      'broker-gave-up-row-not-told',
+    );
+    expect(causesOf(said(failed.replace('ValueError', 'WorkerLostError')))).not.toContain(
+      'broker-gave-up-row-not-told',
+    );
+    const before = says(inFlight(CELERY), failed).strike().gone().starts(2).ready(2);
+    expect(causesOf(before.broker({ state: 'gone', owner: null }).timesOut())).not.toContain(
+      'broker-gave-up-row-not-told',
+    );
+    expect(causesOf(said(failed, { queue: 'bullmq' }))).not.toContain('broker-gave-up-row-not-told');
+    const ended = inFlight(CELERY).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(causesOf(says(ended, failed))).toEqual([]);
+  });
+
+  test('the queue was emptied when it started', () => {
+    const line = 'purge: Erased 2 messages from the queue.';
+    expect(causesOf(said(line))).toEqual(['deleted-at-boot']);
+    expect(valuesOf(said(line), 'deleted-at-boot')).toMatchObject({ incarnation: 2, message: 1 });
+    expect(causesOf(said('purge: Erased 0 messages from the queue.'))).not.toContain('deleted-at-boot');
+    const before = says(inFlight(CELERY), line).strike().gone().starts(2).ready(2);
+    expect(causesOf(before.broker({ state: 'gone', owner: null }).timesOut())).not.toContain(
+      'deleted-at-boot',
+    );
+    expect(causesOf(said(line, { queue: 'bullmq' }))).not.toContain('deleted-at-boot');
+  });
+});
+
 describe('acknowledged on receipt', () => {
   const early = (facts: QueueFacts = {}, options: RunOptions = {}): RunBuilder =>
     lost(

@@ -5,7 +5,14 @@
  */
 import { describeBroker } from '../broker-words.ts';
 import { isTerminal, type QueueFacts } from '../event.ts';
-import { first, lastSnapshotBefore, rowBefore, type BrokerSnapshot, type History } from '../history.ts';
+import {
+  first,
+  isAfter,
+  lastSnapshotBefore,
+  rowBefore,
+  type BrokerSnapshot,
+  type History,
+} from '../history.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 
 export function isCelery(history: History): boolean {
@@ -144,6 +151,43 @@ export const taskNotRegistered: Diagnose = (subject) => {
   if (line === undefined || row == null || isTerminal(row.state)) return undefined;
   return { line, task: first(subject.history, 'run:started')?.target.task ?? '' };
 };
+
+/**
+ * The task failed after the restart, or its message was thrown away because it had expired or was revoked. Celery
+ * acknowledges both, and the row was not told.
+ */
+export const taskGivenUp: Diagnose = ({ history, facts, has }) => {
+  if (!isCelery(history) || !(has('picked-up-again', 'failed') || has('reached-terminal', 'failed')))
+    return undefined;
+  const id = history.of('job:submitted').find(({ job }) => job === facts.job)?.messageId;
+  const line = history
+    .of('note')
+    .find(
+      ({ code, text, ...note }) =>
+        code === 'worker-line' &&
+        isAfter(note, facts.gone) &&
+        GIVEN_UP.test(text) &&
+        id !== undefined &&
+        text.includes(id),
+    )?.text;
+  // A child that died was not the task's failure.
+  if (line === undefined || line.includes('WorkerLostError')) return undefined;
+  return { line, discarded: line.includes('Discarding') ? 1 : 0 };
+};
+
+const GIVEN_UP = /raised unexpected: |Discarding revoked task/;
+
+/** A new worker emptied the queue when it started, as it says itself. */
+export const purged: Diagnose = (subject) => {
+  if (!isLostFor(subject)) return undefined;
+  const { gone, struck } = subject.facts;
+  const said = subject.history
+    .of('note')
+    .find(({ code, text, ...note }) => code === 'worker-line' && isAfter(note, gone) && PURGED.test(text));
+  return said === undefined ? undefined : { incarnation: struck + 1, message: 1, line: said.text };
+};
+
+const PURGED = /purge: Erased [1-9]\d* message/;
 
 /** The retry lies in a worker's memory, and its message with the one that died; or there is no message at all. */
 export const retryInMemory: Diagnose = (subject) => {

@@ -61,6 +61,9 @@ describe('put back again and again', () => {
     const run = restarted();
     for (let time = 0; time < 2; time += 1) run.delivered(2).broker({ state: 'delayed', owner: null });
     expect(causes(run.delivered(2).timesOut())).toEqual(['stale-lock']);
+    const waits = restarted();
+    for (let time = 0; time < 2; time += 1) waits.delivered(2).broker({ state: 'waiting', owner: null });
+    expect(causes(waits.delivered(2).timesOut())).toEqual(['stale-lock']);
     const once = restarted().delivered(2).broker({ state: 'delayed', owner: null }).delivered(2);
     expect(causes(once.timesOut())).toEqual(['redelivered-but-skipped']);
   });

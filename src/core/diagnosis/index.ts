@@ -13,7 +13,7 @@ import * as unaccounted from './unaccounted.ts';
 import * as vacuous from './vacuous.ts';
 
 export const DIAGNOSES = {
-  'deleted-at-boot': lost.deletedAtBoot,
+  'deleted-at-boot': either(lost.deletedAtBoot, celery.purged),
   'successor-died': lost.successorDied,
   'redelivered-but-skipped': either(lost.redeliveredButSkipped, claims.takenAndLeft),
   'task-not-registered': celery.taskNotRegistered,
@@ -32,7 +32,7 @@ export const DIAGNOSES = {
     claims.lostInShutdownWindow,
   ),
   'popped-without-copy': lost.poppedWithoutCopy,
-  'broker-gave-up-row-not-told': lost.brokerGaveUpRowNotTold,
+  'broker-gave-up-row-not-told': either(lost.brokerGaveUpRowNotTold, celery.taskGivenUp),
   'not-yet-due': lost.notYetDue,
   'never-reclaimed': lost.neverReclaimed,
   'nobody-listens': lost.nobodyListens,

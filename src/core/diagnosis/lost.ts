@@ -20,6 +20,8 @@ import {
   ackedOnReceipt,
   childDeathAcked as celeryChildDeathAcked,
   isCelery,
+  purged,
+  taskGivenUp,
   visibilityValues,
 } from './celery.ts';
 import {
@@ -107,7 +109,8 @@ function wasKept({ facts: { brokerAfterGone } }: Case): boolean {
 export const redeliveredButSkipped: Diagnose = (subject) => {
   const { facts } = subject;
   if (!isUntouched(subject) || !isOver(now(subject)) || isChildsDeath(subject)) return undefined;
-  if (ackedOnReceipt(subject) !== undefined) return undefined;
+  if (ackedOnReceipt(subject) !== undefined || taskGivenUp(subject) !== undefined) return undefined;
+  if (purged(subject) !== undefined) return undefined;
   const again = findRedelivery(facts);
   if (messagesDeleted(subject) !== undefined) return undefined;
   return again !== undefined || wasKept(subject) ? { deliveries: again?.deliveries ?? null } : undefined;

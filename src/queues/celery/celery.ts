@@ -321,4 +321,7 @@ const TELLING_LINES: readonly RegExp[] = [
   /WorkerLostError/,
   /Restoring \d+ unacknowledged message/,
   /Unrecoverable error/,
+  /\] raised unexpected: /,
+  /Discarding revoked task/,
+  /purge: Erased \d+ message/,
 ];
