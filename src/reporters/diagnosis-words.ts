@@ -338,11 +338,28 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`both as ${claim}`],
     fix: 'make the claim new at every pick-up (a random token), not the host, the pid or the name, so that an older run of the same process is fenced out',
   }),
-  'failed-at-boot': ({ incarnation }) => ({
-    title: 'a new worker marked the job failed without having worked on it',
-    evidence: [`worker #${incarnation} wrote the failure`],
-    fix: 'let the clean-up at start leave rows in processing to the queue that hands them out again, or fail only those that no queue has any more',
-  }),
+  'failed-at-boot': ({ incarnation, neighbour, state, stalled }) => {
+    if (neighbour === 1) {
+      return {
+        title: 'a new worker ended a job that only waited',
+        evidence: [
+          `worker #${incarnation} made the job that waited behind ${state ?? 'ended'}, and nobody had begun with it`,
+        ],
+        fix: 'let the clean-up at start leave alone what waits: it is in the queue, and will be handed out',
+      };
+    }
+    return stalled === 1
+      ? {
+          title: 'the job was marked failed because the queue had found it stalled',
+          evidence: [`worker #${incarnation} wrote the failure, and the queue handed the job out again`],
+          fix: "do not fail a job that has stalled: that is how the queue finds out that its worker died, and it hands the job out again (BullMQ: listen to 'failed', not to 'stalled')",
+        }
+      : {
+          title: 'a new worker marked the job failed without having worked on it',
+          evidence: [`worker #${incarnation} wrote the failure`],
+          fix: 'let the clean-up at start leave rows in processing to the queue that hands them out again, or fail only those that no queue has any more',
+        };
+  },
   'failed-on-shutdown': () => ({
     title: 'the old worker marked its own job failed when it was stopped, and it was handed out again',
     evidence: [],

@@ -20,6 +20,33 @@ describe('the end did not last', () => {
     expect(causes(failedAtBoot(restarted()).picksUp(2).completed())).toEqual(['failed-at-boot']);
   });
 
+  describe('failed by who heard that the queue had found it stalled', () => {
+    const stalls = (error = 'job stalled', run = restarted().picksUp(2)): RunBuilder =>
+      run.row({ status: 'failed', error, completedAt: '2026-01-31T12:00:01+00:00' }, 2);
+    const told = (run: RunBuilder): RunBuilder => run.looks().picksUp(2).completed();
+
+    test('though it was handed out again', () => {
+      const history = told(stalls()).end();
+      expect(diagnosedAs(history)).toEqual(['failed-at-boot']);
+      expect(valuesOfDiagnosis(history, 'failed-at-boot')).toEqual({ incarnation: 2, stalled: 1 });
+    });
+
+    test('not for another reason, after some of its work, or when the queue had given it up', () => {
+      const others = [
+        told(stalls('no disk')),
+        told(stalls('it installed nothing')),
+        told(stalls('stalled', restarted().picksUp(2).progress(40))),
+        stalls().broker({ state: 'dead', owner: null }).picksUp(2).completed(),
+      ];
+      for (const run of others) expect(causes(run)).toEqual(['reran-finished-job']);
+    });
+
+    test('nor while the old worker was not seen to go', () => {
+      const run = inFlight().strike().starts(2).ready(2).picksUp(2);
+      expect(causes(told(stalls('stalled', run)))).not.toContain('failed-at-boot');
+    });
+  });
+
   test('failed by the old worker on its way out, then run again', () => {
     const run = inFlight({ polite: true })
       .strike()

@@ -4,7 +4,7 @@ import { isTerminal, type JobState } from '../event.ts';
 import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
 import { claimIn } from '../claims.ts';
 import { isWaitingSpoilt } from '../criteria/witnesses-unharmed.ts';
-import { isAfter, lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
+import { firstSnapshotAfter, isAfter, lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
 import { wasHandedOutBefore } from '../redelivery.ts';
 import { kindOfWrite } from '../take-over.ts';
 import {
@@ -70,12 +70,34 @@ export const failedAtBoot: Diagnose = (subject) => {
   // Put into a row of its own, or out of retries: that is told of by itself.
   if (subject.found('further-rows') || subject.found('retries-burnt')) return undefined;
   const worked = takeOver !== undefined && !isAfter(takeOver.version, terminal);
-  if (worked || wasHandedOutBefore(subject.facts, terminal)) return undefined;
+  const stalled = isToldOfStall(subject, terminal);
+  if (!stalled && (worked || wasHandedOutBefore(subject.facts, terminal))) return undefined;
   const wrong =
     endThatWasLeft(subject) !== undefined ||
     subject.found('ended-unworked') ||
     subject.found('ended-otherwise');
-  return wrong ? { incarnation } : undefined;
+  return wrong ? { incarnation, ...(stalled ? { stalled: 1 } : {}) } : undefined;
+};
+
+/** Who heard that the queue had found the job stalled took that for its end; the queue hands it out again. */
+function isToldOfStall({ facts }: Case, end: RowVersion): boolean {
+  const { changes, gone, snapshots } = facts;
+  if (gone === undefined || !/\bstalled\b/i.test(end.values?.error ?? '')) return false;
+  const done = (end.values?.progress ?? 0) > (rowBefore(changes, gone.seq)?.progress ?? 0);
+  // One that the queue has given up is told of rightly.
+  return !done && firstSnapshotAfter(snapshots, end.seq)?.state !== 'dead';
+}
+
+/** The job that waited behind was ended by a new worker that had never begun with it. */
+export const neighbourEndedUntaken: Diagnose = ({ history, facts, found }) => {
+  if (!found('waiting-witness-failed')) return undefined;
+  const changes = changesIn(history, 'witness-waiting');
+  const end = changes.find((version) => version.values !== null && isTerminal(version.values.state));
+  const incarnation = (end && facts.attribute(end)?.incarnation) ?? 0;
+  const begun = changes.some(({ values }) => values?.state === 'processing');
+  return incarnation > facts.struck && !begun
+    ? { incarnation, neighbour: 1, state: end?.values?.status ?? null }
+    : undefined;
 };
 
 /** The struck worker itself wrote FAILED or CANCELLED on its way out, though the job is handed out again, or would have completed. */

@@ -40,7 +40,7 @@ export const DIAGNOSES = {
   'group-waits-for-the-dead': either(celery.groupWaitsForTheDead, lost.groupWaitsForTheDead),
   'row-and-queue-disagree': endedWrongly.rowAndQueueDisagree,
   'closed-before-drained': claims.closedBeforeDrained,
-  'failed-at-boot': endedWrongly.failedAtBoot,
+  'failed-at-boot': either(endedWrongly.failedAtBoot, endedWrongly.neighbourEndedUntaken),
   'failed-on-shutdown': endedWrongly.failedOnShutdown,
   'redelivered-after-drain': endedWrongly.redeliveredAfterDrain,
   'rerun-cannot-succeed': endedWrongly.rerunCannotSucceed,

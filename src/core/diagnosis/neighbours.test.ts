@@ -51,6 +51,27 @@ describe('the one behind never ran', () => {
   });
 });
 
+describe('the one behind was ended by a new worker', () => {
+  const ended = (who: number | string, begun = false): RunBuilder => {
+    const run = struck().of('witness-waiting');
+    if (begun) run.picksUp(2);
+    return done(run.row({ status: 'cancelled', completedAt: '2026-01-31T12:00:01+00:00' }, who));
+  };
+
+  test('that had not begun with it', () => {
+    const history = ended(2).end();
+    expect(diagnosedAs(history)).toEqual(['failed-at-boot']);
+    const values = { incarnation: 2, neighbour: 1, state: 'cancelled' };
+    expect(valuesOfDiagnosis(history, 'failed-at-boot')).toEqual(values);
+  });
+
+  test('that had, or by the old one, or by nobody that is known: that is another thing', () => {
+    for (const run of [ended(2, true), ended(1), ended('somebody')])
+      expect(causes(run)).not.toContain('failed-at-boot');
+    expect(causes(done(waits(struck())))).toEqual([]);
+  });
+});
+
 describe('the one behind is refused, as the subject is', () => {
   const refused = (run: RunBuilder): RunBuilder =>
     run.of('witness-waiting').picksUp(2).failed('no slot is left').of('subject');
