@@ -43,6 +43,7 @@ export interface FindingArguments {
   'new-worker': { incarnation: number; afterMs: number };
   'new-worker-died': { incarnation: number; how: string; afterMs: number };
   drained: { incarnation: number; state: JobState };
+  'work-after-kill': { incarnation: number; writes: number };
   'write-after-gone': { incarnation: number; atMs: number };
   'hold-broken': { reason: string };
   'hold-hurt': { error: string };
@@ -81,6 +82,7 @@ export interface FindingArguments {
   'started-at-missing': Record<string, never>;
   'completed-at-set': { completedAt: string };
   'completed-at-missing': { state: JobState };
+  'completed-at-early': { completedAt: string };
   'completed-at-not-due': Record<string, never>;
   'timestamps-out-of-order': { earlier: string; later: string; earlierAt: string; laterAt: string };
   'timestamp-shifted': { column: string; hours: number };

@@ -52,7 +52,8 @@ export function rowExpression(table: JobTable, row: string): string {
 }
 
 export function toRowValues(json: Readonly<Record<string, unknown>>, statuses: StatusMapping): RowValues {
-  const status = textOf(json['status']) ?? null;
+  // The blanks that fill up a char(n) mean nothing.
+  const status = textOf(json['status'])?.trimEnd() ?? null;
   const values: Record<string, unknown> = {
     status,
     state: stateOf(status, statuses),
@@ -72,7 +73,9 @@ export function toRowValues(json: Readonly<Record<string, unknown>>, statuses: S
     if (role in json) values[role] = textOf(json[role]) ?? null;
   }
   for (const role of ['progress', 'retryCount', 'maxRetries', 'attempts']) {
-    if (role in json) values[role] = numberOf(json[role]);
+    // What is no number at all plays no role of a count, and is not taken for emptied.
+    const number = role in json ? numberOf(json[role]) : undefined;
+    if (number !== undefined) values[role] = number;
   }
   return values as unknown as RowValues;
 }
@@ -91,10 +94,15 @@ function textOf(value: unknown): string | null | undefined {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function numberOf(value: unknown): number | null {
+/** As a number, a text of digits, "20 %" or "1/5", which is a share of a hundred too. `undefined`: none of these. */
+function numberOf(value: unknown): number | null | undefined {
   if (value === undefined || value === null || value === '') return null;
-  const number = Number(value);
-  return Number.isFinite(number) ? number : null;
+  const [, done, total] = (typeof value === 'string' && /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(value)) || [];
+  const number =
+    done === undefined
+      ? Number(typeof value === 'string' ? value.replace(/\s*%\s*$/, '') : value)
+      : (100 * Number(done)) / Number(total);
+  return Number.isFinite(number) ? number : undefined;
 }
 
 /** A condition that finds rows by id, whatever the id's type. */

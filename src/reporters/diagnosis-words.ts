@@ -479,10 +479,16 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: 'set it only once: started_at = coalesce(started_at, now())',
   }),
-  'completed-at-missing': () => ({
-    title: 'the end was written without completed_at',
+  'completed-at-missing': ({ early }) => ({
+    title:
+      early === 1
+        ? 'completed_at is not the time of the end: it was set before'
+        : 'the end was written without completed_at',
     evidence: [],
-    fix: 'set completed_at in the same statement as the final status, in every path (completed, failed, cancelled)',
+    fix:
+      early === 1
+        ? 'set completed_at with the final status alone, and whatever stands there already (no coalesce); a recovery that stamps it has to leave it empty for jobs that go on'
+        : 'set completed_at in the same statement as the final status, in every path (completed, failed, cancelled)',
   }),
   'clock-mixed': () => ({
     title: 'two clocks or two time zones are mixed in the timestamps',

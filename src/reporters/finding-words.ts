@@ -82,6 +82,8 @@ const SENTENCES: Sentences = {
     `worker #${incarnation} was started and ended by itself (${how}), ${describeDuration(afterMs)} ${since}`,
   drained: ({ incarnation, state }, { word }) =>
     `worker #${incarnation} finished the job (${word(state)}) before it left: a drain; redelivery was not exercised`,
+  'work-after-kill': ({ incarnation, writes }) =>
+    `${count(writes, 'write', 'writes')} of worker #${incarnation} came long after it was killed: a process of it was not among those that were struck`,
   'write-after-gone': ({ incarnation }) =>
     `worker #${incarnation} wrote to the row after all its known processes were gone: something of it lives on`,
   'hold-broken': ({ reason }) => `the hold on the row was broken: ${reason}`,
@@ -136,6 +138,8 @@ const SENTENCES: Sentences = {
   'started-at-missing': () => 'the job ended and started_at was never set',
   'completed-at-set': ({ completedAt }) => `completed_at set: ${completedAt}`,
   'completed-at-missing': ({ state }, { word }) => `the job is ${word(state)} and completed_at is empty`,
+  'completed-at-early': ({ completedAt }) =>
+    `completed_at was set while the job was still worked on, and kept: ${completedAt}`,
   'completed-at-not-due': () => 'completed_at is not due: the job has not ended',
   'timestamps-out-of-order': ({ earlier, later, earlierAt, laterAt }) =>
     `${later} (${laterAt}) lies before ${earlier} (${earlierAt})`,

@@ -4,7 +4,7 @@ import { connectionOf } from '../attribution.ts';
 import type { QueueFacts } from '../event.ts';
 import { createHistory } from '../history.ts';
 import { aRun, inFlight, restarted, processOf, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'restart-observed');
@@ -48,6 +48,14 @@ describe('inconclusive: the wrong worker, or none', () => {
   test('a part of it went on writing', () => {
     const history = restarted().progress(40, 1).progress(60, 1).completed(1).end();
     expect(judgedAs(history, 'restart-observed')).toBe('inconclusive write-after-gone');
+  });
+
+  test('a part of it went on after all of it was killed, and was waited for', () => {
+    const run = inFlight().strike().wait(600).progress(60, 1).progress(80, 1).gone().starts(2).ready(2);
+    const history = run.picksUp(2).completed().end();
+    expect(judgedAs(history, 'restart-observed')).toBe('inconclusive work-after-kill');
+    expect(findingOf(history, 'work-after-kill')).toMatchObject({ incarnation: 1, writes: 2 });
+    expect(diagnosedAs(history)).toEqual(['orphan-children']);
   });
 
   test('the statement that the server was still busy with is no sign of life; a second one is', () => {

@@ -9,7 +9,7 @@
  *    flight when it began;
  * 2. whoever wrote last before it belongs to the worker that was struck;
  * 3. that worker is gone: every process of its tree, or, where processes cannot be seen, its connections; and nothing
- *    of it writes any more, nor does anybody unseen while no worker of the harness's is there;
+ *    of it wrote on after it was killed, or writes any more, nor does anybody unseen while no worker of the harness's is there;
  * 4. the old worker did not end the job. Where the scenario is a polite one it may (a drain), and the report says so;
  *    where it is a crash, a job that the old worker ended or handed back was not crashed;
  * 5. a new worker was started or seen. That it lived is not asked for here: one that dies at once is what the job has
@@ -19,6 +19,7 @@
  * session of its own, a job that ended a moment before the kill, a worker that had died before the fault, a worker
  * whose connection to the broker was merely made anew.
  */
+import { writesAfterKill } from '../after-kill.ts';
 import { describeBroker } from '../broker-words.ts';
 import { finding, type Finding } from '../findings.ts';
 import { isTerminal } from '../event.ts';
@@ -118,6 +119,8 @@ function doubtOfGoing(history: History, facts: RestartFacts, gone: Gone): Findin
   }
   const late = writesAfterGone(facts)[0];
   if (late !== undefined) return finding('write-after-gone', { incarnation, atMs: late.atMs });
+  const goingOn = writesAfterKill(history, facts).length;
+  if (goingOn > 0) return finding('work-after-kill', { incarnation, writes: goingOn });
   const writes = workOfNobody(facts, gone);
   if (writes > 0) return finding('written-undelivered', { writes });
   const alone = workWithNobodyThere(history, facts, gone);

@@ -56,6 +56,29 @@ describe('passed', () => {
     );
   });
 
+  describe('completed_at', () => {
+    const AT = '2026-01-31T12:00:30+00:00';
+    const early = (run: RunBuilder): string =>
+      seen(run.row({ status: 'completed', completedAt: AT }, 2).acks());
+
+    test('that was set before the last work and kept is not the time of the end', () => {
+      expect(early(restarted().picksUp(2, { completedAt: AT }).progress(60))).toBe(
+        'failed completed-at-early',
+      );
+      expect(early(restarted().row({ completedAt: AT }, 2).picksUp(2).progress(60))).toBe(
+        'failed completed-at-early',
+      );
+    });
+
+    test('set in a statement before that of the status, or anew with it, is', () => {
+      expect(early(restarted().picksUp(2).progress(60).row({ completedAt: AT }, 2))).toMatch(/^passed/);
+      const guessed = '2026-01-31T12:00:20+00:00';
+      expect(early(restarted().picksUp(2, { completedAt: guessed }).progress(60))).toMatch(/^passed/);
+      const pending = restarted().row({ status: 'pending', completedAt: AT }, 2);
+      expect(early(pending.picksUp(2, { completedAt: null }).progress(60))).toMatch(/^passed/);
+    });
+  });
+
   test('seconds and milliseconds since 1970 are times', () => {
     const epoch = (shiftMs: number): string => {
       const run = aRun().job().submitted();

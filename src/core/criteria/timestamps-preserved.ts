@@ -1,5 +1,5 @@
 /**
- * started_at was set once and never changed or lost; completed_at is set at the end; created ≤ started ≤ completed.
+ * started_at was set once and never changed or lost; completed_at is set at the end, not before; created ≤ started ≤ completed.
  *
  * Why: durations, billing and "stuck since" alarms are computed from them; a second pick-up that sets started_at anew
  * hides the outage.
@@ -11,7 +11,7 @@
  */
 import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first, hasEnded, rowBefore, type RowVersion } from '../history.ts';
+import { first, hasEnded, isAfter, rowBefore, type RowVersion } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { isSameTime, parseTimestamp } from '../timestamps.ts';
 import { clockShifts, isCreatedAtGuessed } from './clock-shift.ts';
@@ -33,7 +33,7 @@ export const timestampsPreserved: Criterion = {
     const problems: Finding[] = [];
     const good: Finding[] = [];
     if (now.startedAt !== undefined) judgeStartedAt(facts, problems, good);
-    if (now.completedAt !== undefined) judgeCompletedAt(now, problems, good);
+    if (now.completedAt !== undefined) judgeCompletedAt(facts, now, problems, good);
     const comparable = isCreatedAtGuessed(history, facts) ? { ...now, createdAt: null } : now;
     judgeOrder(comparable, first(history, 'clock:measured')?.offsetMs ?? 0, problems, good);
     problems.push(...clockShifts(history, facts));
@@ -81,10 +81,31 @@ function wasWorkedOn(changes: readonly RowVersion[]): boolean {
   return changes.some(({ values }) => values?.state === 'processing' || values?.state === 'completed');
 }
 
-function judgeCompletedAt(now: RowValues, problems: Finding[], good: Finding[]): void {
+function judgeCompletedAt(
+  { versions }: RestartFacts,
+  now: RowValues,
+  problems: Finding[],
+  good: Finding[],
+): void {
+  const { completedAt } = now;
   if (!isTerminal(now.state)) good.push(finding('completed-at-not-due'));
-  else if (now.completedAt == null) problems.push(finding('completed-at-missing', { state: now.state }));
-  else good.push(finding('completed-at-set', { completedAt: now.completedAt }));
+  else if (completedAt == null) problems.push(finding('completed-at-missing', { state: now.state }));
+  else if (wasWorkedOnSince(versions, completedAt))
+    problems.push(finding('completed-at-early', { completedAt }));
+  else good.push(finding('completed-at-set', { completedAt }));
+}
+
+/** The time of the end stood in the row when it was still in processing, and files were done after that. */
+function wasWorkedOnSince(versions: readonly RowVersion[], completedAt: string): boolean {
+  const early = versions.find(
+    ({ values }) => values?.state === 'processing' && isSameTime(values.completedAt, completedAt),
+  );
+  return (
+    early !== undefined &&
+    versions.some(
+      (version) => isAfter(version, early) && (version.values?.progress ?? 0) > (early.values?.progress ?? 0),
+    )
+  );
 }
 
 /** @param offsetMs by how much the database's clock is ahead of this machine's, where the worker runs too */

@@ -9,7 +9,10 @@ function whenFound(...codes: readonly string[]): Diagnose {
 }
 
 export const startedAtReset = whenFound('started-at-changed', 'started-at-lost');
-export const completedAtMissing = whenFound('completed-at-missing');
+export const completedAtMissing: Diagnose = ({ found }) => {
+  if (found('completed-at-early')) return { early: 1 };
+  return found('completed-at-missing') ? {} : undefined;
+};
 export const clockMixed = whenFound('timestamps-out-of-order', 'timestamp-shifted');
 export const resumedAsNewJob = whenFound('further-rows');
 export const childrenEnqueuedTwice = whenFound('further-children');

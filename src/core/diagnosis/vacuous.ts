@@ -1,6 +1,6 @@
 /** Why a run proves nothing, and what would. */
 import { describeBroker } from '../broker-words.ts';
-import { writtenAtMs } from '../database-clock.ts';
+import { writesAfterKill } from '../after-kill.ts';
 import type { MessageState } from '../event.ts';
 import { lastSnapshotBefore, rowBefore, unmappedStatus } from '../history.ts';
 import { LEFT_WITH_THE_JOB_MS, type RestartFacts } from '../restart.ts';
@@ -9,7 +9,12 @@ import type { Case, Diagnose } from './diagnosis.ts';
 export const endedBeforeRestart: Diagnose = (subject) => {
   const before = subject.found('ended-before-strike');
   const ended = before || subject.found('ended-by-old-worker');
-  if (!ended || leftWithTheJob(subject) || (!before && didWorkGoOn(subject))) return undefined;
+  if (
+    !ended ||
+    leftWithTheJob(subject) ||
+    (!before && writesAfterKill(subject.history, subject.facts).length > 0)
+  )
+    return undefined;
   const { history, facts } = subject;
   const wasHeld = history.of('hold:placed').length > 0;
   // A polite stop is not held: the worker is to finish its job.
@@ -72,26 +77,12 @@ export const orphanChildren: Diagnose = ({ found, facts, history }) => {
     return { pids: facts.stillThere?.pids.join(' ') ?? null };
   }
   if (found('ended-before-strike')) return undefined;
-  return found('write-after-gone') || found('written-undelivered') || didWorkGoOn({ facts, history })
+  return found('write-after-gone') ||
+    found('written-undelivered') ||
+    writesAfterKill(history, facts).length > 0
     ? { pids: null }
     : undefined;
 };
-
-/** What a statement that the server was busy with may take to land after its client was killed. */
-const LANDED_AFTER_KILL_MS = 500;
-
-/** Its processes were killed, and what writes for it went on: more than the one transaction that was under way. */
-function didWorkGoOn({ facts, history }: Pick<Case, 'facts' | 'history'>): boolean {
-  const { struck, changes, attribute, faults } = facts;
-  const [fault] = faults;
-  if (fault?.signal !== 'SIGKILL' || fault.reach !== 'tree') return false;
-  const late = changes.filter(
-    (version) =>
-      writtenAtMs(history, version) > fault.atMs + LANDED_AFTER_KILL_MS &&
-      attribute(version)?.incarnation === struck,
-  );
-  return new Set(late.map(({ writer }) => writer?.transactionId)).size > 1;
-}
 
 /** The queue has done with the message. */
 const DONE: readonly MessageState[] = ['ended', 'gone', 'dead'];
