@@ -102,6 +102,8 @@ export interface FindingArguments {
 
   'no-end-to-compare': Record<string, never>;
   'ended-as-expected': { state: JobState };
+  'progress-unusual': { progress: number; before: number };
+  'ended-at-other-progress': { progress: number; expected: number };
   'ended-otherwise': { state: JobState; expected: string; error: string };
   'ended-as-control': { state: JobState };
   'control-refused-too': { state: JobState; error: string };

@@ -109,7 +109,8 @@ function valueOfRole(role: ColumnRole, column: Column, settings: JobsSettings, j
     case 'options':
       return isJson(column) || isText(column) ? '{}' : undefined;
     case 'maxRetries':
-      return MAX_RETRIES;
+      // Every other job has what the table gives it.
+      return column.hasDefault ? undefined : MAX_RETRIES;
     case 'progress':
     case 'retryCount':
     case 'attempts':

@@ -454,6 +454,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`from ${before} % to ${after ?? 'nothing'}`],
     fix: "count from what is done, not from zero; if beginning again is meant, set criteria: { 'progress-monotonic': 'advisory' }",
   }),
+  'progress-miscounted': ({ progress }) => ({
+    title: 'the progress of the finished job is not that of a finished job',
+    evidence: [`it completed at ${progress} %`],
+    fix: 'derive progress from what is done (the effects, the results of the files), in the transaction that stores them: a counter that each part raises counts twice what is done again, and not at all what died in between',
+  }),
   'restarts-burn-retries': ({ spent, restarts }) => ({
     title: 'restarts use up the retries',
     evidence: [`${spent} retries for ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`],

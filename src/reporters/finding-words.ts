@@ -169,6 +169,10 @@ const SENTENCES: Sentences = {
   'no-end-to-compare': () => 'the job did not end',
   'ended-as-expected': ({ state }, { word }) => word(state),
   'ended-as-control': ({ state }, { word }) => `${word(state)}, as the control job did without a restart`,
+  'progress-unusual': ({ progress, before }) =>
+    `it completed at ${Math.round(progress)} %, the job before the restart at ${Math.round(before)} %, and no control tells what is usual`,
+  'ended-at-other-progress': ({ progress, expected }) =>
+    `it completed at ${Math.round(progress)} %; the same job without a restart completes at ${Math.round(expected)} %`,
   'ended-otherwise': ({ state, expected, error }, { word }) =>
     `${word(state)}${error === '' ? '' : ` (${error})`}; without a restart the same job is ${word(expected)}`,
   'control-refused-too': ({ state, error }, { since, word }) =>

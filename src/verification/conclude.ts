@@ -1,5 +1,6 @@
 /** What is counted and compared once the job has settled, before the history is judged. */
 import { environmentError } from '../core/errors.ts';
+import { otherProgress } from '../core/criteria/same-outcome.ts';
 import { effectsOf } from '../core/effects.ts';
 import { isTerminal, type JobRole } from '../core/event.ts';
 import { readSubject } from './after-gone.ts';
@@ -169,7 +170,8 @@ export function needsControl(run: InFlight): boolean {
   const state = subjectChanges(run).at(-1)?.values?.state;
   if (state !== undefined && isTerminal(state) && state !== expected) return true;
   const history = run.recorder.history();
-  return isTimeInDoubt(history, restartFacts(history)) || isNothingTaken(run);
+  const facts = restartFacts(history);
+  return isTimeInDoubt(history, facts) || otherProgress(history, facts) !== undefined || isNothingTaken(run);
 }
 
 /** A new worker is there, and neither the subject nor the job that waits was touched. */

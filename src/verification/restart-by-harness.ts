@@ -132,7 +132,7 @@ async function perform(
 }
 
 const SHORTEST_WATCH_MS = 1_000;
-const LONGEST_WATCH_MS = 5_000;
+const LONGEST_WATCH_MS = 60_000;
 
 /**
  * Without access to the database nobody is seen to write: what another worker does would be taken for the next one's. So

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory } from '../history.ts';
-import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import {
+  aRun,
+  handedOver,
+  inFlight,
+  restarted,
+  type RunBuilder,
+  type RunOptions,
+} from '../../testing/history-builder.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'same-outcome');
@@ -26,6 +33,46 @@ describe('passed', () => {
 
   test('completed with missing files, as the control did', () => {
     expect(seen(control(handedOver({ fileMode: 'missing' })).completed())).toBe('passed ended-as-control');
+  });
+});
+
+describe('completed at another progress than the job before the restart', () => {
+  const at = (progress: number, usual = 100, options: RunOptions = {}): RunBuilder => {
+    const run = aRun(options)
+      .job('witness-ended')
+      .picksUp(1)
+      .row({ status: 'completed', progress: usual }, 1);
+    run.job().submitted().picksUp(1).progress(20).strike().gone().starts(2).ready(2).picksUp(2);
+    return run.progress(60).row({ status: 'completed', progress }, 2).acks();
+  };
+  const controlAt = (run: RunBuilder, progress: number): RunBuilder =>
+    control(run).row({ status: 'completed', progress }, 2);
+
+  test.each([120, 80, 98.9])('at %d %%, which the same job without a restart does not', (progress) => {
+    const history = controlAt(at(progress), 100).end();
+    expect(judgedAs(history, 'same-outcome')).toBe('failed ended-at-other-progress');
+    expect(findingOf(history, 'ended-at-other-progress')).toMatchObject({ progress, expected: 100 });
+    expect(diagnosedAs(history)).toContain('progress-miscounted');
+  });
+
+  test('as the same job does without one, give or take a rounding', () => {
+    expect(seen(controlAt(at(83, 50), 83))).toBe('passed ended-as-expected');
+    expect(seen(controlAt(at(83, 50), 84))).toBe('passed ended-as-expected');
+    expect(seen(at(99))).toBe('passed ended-as-expected');
+  });
+
+  test('is not settled without a control that completed', () => {
+    for (const run of [at(120), control(at(120)), control(at(120)).failed()]) {
+      const history = run.end();
+      expect(judgedAs(history, 'same-outcome')).toBe('inconclusive progress-unusual');
+      expect(findingOf(history, 'progress-unusual')).toMatchObject({ progress: 120, before: 100 });
+      expect(diagnosedAs(history)).toContain('progress-miscounted');
+    }
+  });
+
+  test('of a job that fails nothing is expected of its progress', () => {
+    const failed = at(120, 100, { fileMode: 'missing' }).row({ status: 'failed' }, 2);
+    expect(seen(failed)).toBe('passed ended-as-expected');
   });
 });
 

@@ -7,10 +7,13 @@
  * behind that fails every job since. So an end that is not the expected one is compared with the control's: the same
  * job on the same worker without a restart. Without a control it is inconclusive; so it is where somebody who is no
  * worker cancelled the job, and where the harness's own hold may have made it fail.
+ * A job that completes at another progress than the job that ran before the strike (80 %, 120 %) may always do so, or
+ * count its parts wrongly when some of them are done again: the control tells that, too.
  */
 import { isTerminal } from '../event.ts';
 import { finding } from '../findings.ts';
-import { first, jobInRole, rowBefore, versionsOf } from '../history.ts';
+import { changesOf, first, jobInRole, rowBefore, versionsOf, type History } from '../history.ts';
+import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 import { isWaitingSpoilt } from './witnesses-unharmed.ts';
 
@@ -25,13 +28,25 @@ export const sameOutcome: Criterion = {
     const { state } = now;
     const expected =
       (first(history, 'run:started')?.fileMode ?? 'valid') === 'valid' ? 'completed' : 'failed';
-    if (state === expected) return judgement('passed', finding('ended-as-expected', { state }));
+    const controlRow = rowBefore(versionsOf(history, jobInRole(history, 'control')));
+    if (state === expected) {
+      const other = otherProgress(history, facts);
+      const usual = controlRow?.state === state ? controlRow.progress : undefined;
+      if (other === undefined || (usual != null && isSameShare(usual, other.progress))) {
+        return judgement('passed', finding('ended-as-expected', { state }));
+      }
+      return usual == null
+        ? judgement('inconclusive', finding('progress-unusual', other))
+        : judgement(
+            'failed',
+            finding('ended-at-other-progress', { progress: other.progress, expected: usual }),
+          );
+    }
     if (facts.holdDoubt !== undefined) return judgement('inconclusive', facts.holdDoubt);
     if (state === 'cancelled' && (facts.end && facts.attribute(facts.end)) == null) {
       return judgement('inconclusive', finding('cancelled-by-others'));
     }
     const error = firstLine(now.error);
-    const controlRow = rowBefore(versionsOf(history, jobInRole(history, 'control')));
     if (controlRow == null || !isTerminal(controlRow.state)) {
       return judgement('inconclusive', finding('expected-end-unknown', { state, error }));
     }
@@ -44,6 +59,26 @@ export const sameOutcome: Criterion = {
       : judgement('failed', finding('ended-otherwise', { state, expected: controlRow.state, error }));
   },
 };
+
+/** The progress at which it completed, and that of the job before the strike, if they are not the same. */
+export function otherProgress(
+  history: History,
+  facts: RestartFacts,
+): { readonly progress: number; readonly before: number } | undefined {
+  const now = rowBefore(facts.versions);
+  const progress = now?.progress;
+  const [before, ...later] = changesOf(history, jobInRole(history, 'witness-ended'))
+    .filter(({ values }) => values?.state === 'completed')
+    .map(({ values }) => values?.progress)
+    .filter((share) => share != null);
+  if (now?.state !== 'completed' || progress == null || before === undefined) return undefined;
+  return [before, ...later].some((share) => isSameShare(share, progress)) ? undefined : { progress, before };
+}
+
+/** However it is rounded. */
+function isSameShare(one: number, other: number): boolean {
+  return Math.abs(one - other) <= 1;
+}
 
 function firstLine(error: string | null | undefined): string {
   return (error ?? '').split('\n')[0] ?? '';

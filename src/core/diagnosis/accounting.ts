@@ -21,6 +21,11 @@ export const progressReset: Diagnose = (subject) => {
   return { before: dip.before, after: dip.after };
 };
 
+export const progressMiscounted: Diagnose = (subject) => {
+  const other = valuesOf(subject, 'ended-at-other-progress') ?? valuesOf(subject, 'progress-unusual');
+  return other === undefined ? undefined : { progress: Math.round(other.progress) };
+};
+
 export const restartsBurnRetries: Diagnose = (subject) => {
   const burnt = valuesOf(subject, 'retries-burnt');
   return burnt === undefined ? undefined : { spent: burnt.spent, restarts: burnt.restarts };

@@ -64,6 +64,7 @@ export const DIAGNOSES = {
   'queue-leftovers': endedWrongly.queueLeftovers,
   'reset-at-boot': accounting.resetAtBoot,
   'progress-reset': accounting.progressReset,
+  'progress-miscounted': accounting.progressMiscounted,
   'restarts-burn-retries': accounting.restartsBurnRetries,
   'retries-miscounted': accounting.retriesMiscounted,
   'backoff-lost': accounting.backoffLost,
