@@ -1,6 +1,6 @@
 /** What a job's items left behind, compared with what they should have: every item once. */
 import { isTerminal } from './event.ts';
-import { isAfter, isBefore, type History } from './history.ts';
+import { isAfter, isBefore, type History, type Recorded } from './history.ts';
 import type { RestartFacts } from './restart.ts';
 
 export interface Effects {
@@ -41,4 +41,22 @@ export function lateEffects(history: History, { job, terminal, changes }: Restar
   const there = new Set(atEnd?.effects.filter(({ count }) => count > 0).map(({ item }) => item));
   const files = history.of('job:created').find((event) => event.job === job)?.files ?? [];
   return wasLeft || atEnd === undefined ? [] : files.filter((file) => !there.has(file) && !missing.has(file));
+}
+
+/**
+ * Items whose effect was there when it was counted last before a moment, and is not any more in the end. With a row that
+ * was deleted or moved to an archive its effects may go.
+ */
+export function effectsGoneSince(history: History, job: string, moment: Recorded): readonly string[] {
+  const before = history
+    .of('effects:counted')
+    .findLast((event) => event.job === job && isBefore(event, moment));
+  const now = history.of('effects:counted').findLast((event) => event.job === job && isAfter(event, moment));
+  if (before === undefined || now === undefined) return [];
+  const left = history
+    .of('row:version')
+    .some(({ job: of, operation }) => of === job && operation === 'delete');
+  if (left || history.of('row:archived').some((event) => event.job === job)) return [];
+  const there = new Set(now.effects.filter(({ count }) => count > 0).map(({ item }) => item));
+  return before.effects.filter(({ item, count }) => count > 0 && !there.has(item)).map(({ item }) => item);
 }

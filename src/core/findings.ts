@@ -149,6 +149,7 @@ export interface FindingArguments {
   'witnesses-well': { waited: number };
   'ended-witness-touched': { before: string; after: string };
   'waiting-witness-gone': Record<string, never>;
+  'ended-witness-effect-gone': { item: string };
   'waiting-witness-stuck': { status: string };
   'waiting-witness-failed': { state: JobState; error: string };
   'waiting-witness-not-awaited': { status: string };

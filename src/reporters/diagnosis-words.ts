@@ -424,10 +424,13 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: older === null ? [] : [`worker #${older} after worker #${newer}`],
     fix: 'give every pick-up a token of its own (not the host, pid or name), and make each write conditional on still holding it',
   }),
-  'recovery-hit-finished-jobs': ({ before, after }) => ({
-    title: 'a recovery changed a job that had ended before',
-    evidence: [`${before} became ${after}`],
-    fix: 'let recovery touch only rows whose owner is proved gone, never rows in a final state',
+  'recovery-hit-finished-jobs': ({ before, after, effects }) => ({
+    title:
+      effects === 1
+        ? 'what a job had left that had ended before is gone'
+        : 'a recovery changed a job that had ended before',
+    evidence: effects === 1 ? [] : [`${before} became ${after}`],
+    fix: 'let recovery touch only rows whose owner is proved gone, never rows in a final state, nor what they have left',
   }),
   'slot-left-behind': ({ status, refused }) => ({
     title:

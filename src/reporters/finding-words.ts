@@ -230,6 +230,8 @@ const SENTENCES: Sentences = {
   'waiting-witness-gone': () => 'the job that waited behind is gone',
   'waiting-witness-failed': ({ state, error }, { word }) =>
     `the job that waited behind is ${word(state)}${error === '' ? '' : ` (${error})`}, though its file is good`,
+  'ended-witness-effect-gone': ({ item }) =>
+    `the job that had ended before the restart had an effect of ${baseName(item)}, which is gone`,
   'waiting-witness-stuck': ({ status }) => `the job that waited behind never ended: it is ${status}`,
   'waiting-witness-not-awaited': ({ status }) =>
     `the job that waited behind is ${status}, and was not waited for to its end`,

@@ -94,8 +94,9 @@ export async function countEffectsAtEnd(run: InFlight): Promise<void> {
   await countEffectsOf(run, [{ job: run.subject.id, role: run.subject.role }]);
 }
 
-async function countEffectsOf(
-  run: InFlight,
+/** Of some jobs. */
+export async function countEffectsOf(
+  run: Connected,
   jobs: readonly { readonly job: string; readonly role: JobRole }[],
 ): Promise<void> {
   const sql = run.settings.effectsSql;

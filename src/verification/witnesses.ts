@@ -5,6 +5,7 @@
 import type { BrokerState } from '../core/event.ts';
 import { environmentError } from '../core/errors.ts';
 import { changesOf, createHistory, unmappedStatus } from '../core/history.ts';
+import { countEffectsOf } from './conclude.ts';
 import { createJob, makeFiles, type ReservedIds } from './prepare-job.ts';
 import { triggerJob } from './trigger-job.ts';
 import { droppedTask, workerSays } from './worker-says.ts';
@@ -51,6 +52,8 @@ export async function runEndedWitness(run: Observing, ids: ReservedIds): Promise
     const text = `the witness that should end before the strike did not end within ${terminalTimeoutMs / 1000} s`;
     record(run, { kind: 'note', code: 'witness-slow', text });
   }
+  // What it has left before the strike is to be there after it.
+  await countEffectsOf(run, [{ job: job.id, role: 'witness-ended' }]);
 }
 
 /** What the broker keeps as the reason why an attempt failed. */

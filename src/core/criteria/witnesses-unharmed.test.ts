@@ -51,6 +51,51 @@ describe('passed', () => {
   });
 });
 
+describe('what the ended one had left', () => {
+  const count = (run: RunBuilder, ...counts: readonly number[]): RunBuilder =>
+    run.event({
+      kind: 'effects:counted',
+      job: 'job-ended',
+      role: 'witness-ended',
+      source: 'query',
+      effects: counts.map((each, index) => ({ item: `file-${index}`, count: each })),
+    });
+  /** Counted before the strike and at the end. */
+  const left = (
+    before: readonly number[],
+    after: readonly number[],
+    later: (run: RunBuilder) => RunBuilder = (run) => run,
+  ): RunBuilder => {
+    const run = count(aRun().job('witness-ended').picksUp(1).completed(), ...before);
+    run.job('subject').submitted().picksUp(1).progress(20).strike().gone().starts(2).ready(2);
+    return count(later(run.picksUp(2).completed()), ...after);
+  };
+
+  test('is gone since the restart', () => {
+    const history = left([1, 1], [1]).end();
+    expect(judgedAs(history, 'witnesses-unharmed')).toBe('failed ended-witness-effect-gone');
+    expect(findingOf(history, 'ended-witness-effect-gone')).toMatchObject({ item: 'file-1' });
+    expect(diagnosedAs(history)).toEqual(['recovery-hit-finished-jobs']);
+    expect(seen(left([1], [0]))).toBe('failed ended-witness-effect-gone');
+  });
+
+  test('is there, was not there before either, or was counted but once', () => {
+    for (const run of [left([1, 1], [1, 1]), left([], [1]), left([0], [])])
+      expect(seen(run)).toMatch(/^passed/);
+    const once = count(aRun().job('witness-ended').picksUp(1).completed(), 1).job('subject').submitted();
+    once.picksUp(1).progress(20).strike().gone().starts(2).ready(2).picksUp(2).completed();
+    expect(seen(once)).toMatch(/^passed/);
+  });
+
+  test('may go with its row', () => {
+    const values = { status: 'completed', state: 'completed', digest: 'moved' } as const;
+    const archived = { kind: 'row:archived', job: 'job-ended', role: 'witness-ended', values } as const;
+    expect(seen(left([1], [], (run) => run.event(archived)))).not.toContain('ended-witness-effect-gone');
+    const deleted = left([1], [], (run) => run.of('witness-ended').deletes(1).of('subject'));
+    expect(seen(deleted)).not.toContain('ended-witness-effect-gone');
+  });
+});
+
 describe('failed', () => {
   test('the ended one was spoilt by a recovery', () => {
     const run = struck()

@@ -9,7 +9,7 @@
 import { describeDue } from '../broker-words.ts';
 import { isDeliveredSince } from '../deliveries.ts';
 import { isTerminal } from '../event.ts';
-import { effectsOf } from '../effects.ts';
+import { effectsGoneSince, effectsOf } from '../effects.ts';
 import { finding, type Finding } from '../findings.ts';
 import {
   changesOf,
@@ -82,6 +82,9 @@ function harmToEnded(history: History, job: string | undefined, begun: Recorded)
           }),
         ]),
     ...(effects?.repeated ?? []).map(({ item, count }) => finding('effect-repeated', { item, count })),
+    ...effectsGoneSince(history, job ?? '', begun).map((item) =>
+      finding('ended-witness-effect-gone', { item }),
+    ),
   ];
 }
 

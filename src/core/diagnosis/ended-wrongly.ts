@@ -211,6 +211,7 @@ export const queueLeftovers: Diagnose = ({ found }) =>
 export const recoveryHitFinishedJobs: Diagnose = (subject) => {
   const touched = valuesOf(subject, 'ended-witness-touched');
   const { begun, struck, attribute } = subject.facts;
+  if (subject.found('ended-witness-effect-gone')) return { effects: 1 };
   if (touched === undefined) return undefined;
   const late = changesIn(subject.history, 'witness-ended').filter((version) => isAfter(version, begun));
   // What the old worker wrote to it, late, is no recovery's doing.
