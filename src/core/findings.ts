@@ -92,6 +92,7 @@ export interface FindingArguments {
   'one-row': { children: number };
   'further-rows': { ids: string };
   'further-children': { ids: string };
+  'parts-since-restart': { ids: string };
   'child-or-duplicate': { ids: string };
   'one-message': { most: number };
   'further-messages': { messages: number };
@@ -138,6 +139,7 @@ export interface FindingArguments {
   'retries-over-limit': { count: number; most: number };
   'retries-burnt': { spent: number; restarts: number };
   'retries-counted': { count: number };
+  'workers-do-not-tell': Record<string, never>;
   'broker-not-asked': Record<string, never>;
   'broker-hidden': { reason: string };
   'row-and-queue-disagree': { state: JobState; broker: string };

@@ -26,6 +26,8 @@ describe('what a write shows', () => {
     ['an attempt', { attempts: 2 }, 'work'],
     ['progress', { progress: 40 }, 'work'],
     ['another status that means processing', { status: 'resuming' }, 'work'],
+    ['another status, the claim taken away', { status: 'retry', taskId: null }, 'touch'],
+    ['another status and another claim', { status: 'retry', taskId: 'task-2' }, 'work'],
     ['only a column that is not known', {}, 'touch'],
     ['a task id that is emptied', { taskId: null }, 'touch'],
     ['a start that is emptied', { startedAt: null }, 'touch'],
@@ -45,6 +47,13 @@ describe('what a write shows', () => {
     ['cancelled with a task id', { status: 'cancelled', state: 'cancelled', taskId: 'x' }, 'end'],
   ])('%s: %s is %s', (_name, changes, kind) => {
     expect(kindOfWrite({ ...processing, ...changes, digest: 'b' }, processing)).toBe(kind);
+  });
+
+  test('a claim by its owner that is taken away with another status is no pick-up', () => {
+    const held = { ...processing, owner: 'worker-1' };
+    expect(kindOfWrite({ ...held, status: 'retry', owner: null }, held)).toBe('touch');
+    expect(kindOfWrite({ ...held, status: 'retry', owner: 'worker-2' }, held)).toBe('work');
+    expect(kindOfWrite({ ...processing, status: 'retry' }, { ...processing, owner: null })).toBe('work');
   });
 
   test('a row that is gone shows nothing', () => {

@@ -33,8 +33,10 @@ export function kindOfWrite(current: RowValues | null, previous: RowValues | nul
     return advanced || isClaimed(current.taskId, previous?.taskId) ? 'work' : 'end';
   }
   if (current.state !== 'processing') return 'none';
+  // Who takes the claim away does not take the job.
+  const emptied = isEmptied(current.taskId, previous?.taskId) || isEmptied(current.owner, previous?.owner);
   const claimed =
-    current.status !== previous?.status ||
+    (current.status !== previous?.status && !emptied) ||
     isClaimed(current.taskId, previous?.taskId) ||
     isClaimed(current.owner, previous?.owner) ||
     isClaimed(current.leaseUntil, previous?.leaseUntil) ||
@@ -42,6 +44,10 @@ export function kindOfWrite(current: RowValues | null, previous: RowValues | nul
     (current.startedAt != null && !isSameTime(current.startedAt, previous?.startedAt)) ||
     (current.attempts ?? 0) > (previous?.attempts ?? 0);
   return claimed || advanced ? 'work' : 'touch';
+}
+
+function isEmptied(current: string | null | undefined, previous: string | null | undefined): boolean {
+  return current === null && previous != null;
 }
 
 /** Emptied is no claim. */

@@ -503,8 +503,11 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: 'take every timestamp from the database (now()), and use timestamptz; local time does not belong in a column without a zone',
   }),
-  'resumed-as-new-job': () => ({
-    title: 'the job was resumed as a second row',
+  'resumed-as-new-job': ({ part }) => ({
+    title:
+      part === 1
+        ? 'the rest of the job was perhaps made a job of its own'
+        : 'the job was resumed as a second row',
     evidence: [],
     fix: 'resume the existing row; insert only with a key that a second insert would violate',
   }),

@@ -156,6 +156,8 @@ const SENTENCES: Sentences = {
     children === 0 ? 'one row' : `one row and ${count(children, 'child', 'children')}`,
   'further-rows': ({ ids }) => `another row carries the same files: ${ids}`,
   'further-children': ({ ids }) => `two child rows carry the same files: ${ids}`,
+  'parts-since-restart': ({ ids }) =>
+    `since the restart there are rows with a part of the files (${ids}); before it the job was worked on without: children, or the rest of the job once more`,
   'child-or-duplicate': ({ ids }) =>
     `another row carries its only file, as its child or its copy would: ${ids}`,
   'one-message': ({ most }) => (most === 0 ? 'no message left' : 'never more than one message'),
@@ -214,6 +216,8 @@ const SENTENCES: Sentences = {
   'retries-burnt': ({ spent, restarts }) =>
     `${count(spent, 'retry', 'retries')} used up by ${count(restarts, 'restart', 'restarts')}`,
   'retries-counted': ({ count: retries }) => `retry_count ${retries}`,
+  'workers-do-not-tell': () =>
+    'this broker does not show what its workers hold, and yours answer no remote control (worker_enable_remote_control)',
   'broker-not-asked': () => 'the broker could not be asked',
   'broker-hidden': ({ reason }) => reason,
   'row-and-queue-disagree': ({ state, broker }, { word }) => `the row is ${word(state)}, and ${broker}`,

@@ -106,7 +106,9 @@ async function perform(
       await signal(run, step.signal, step.reach, struck, workers);
       return struck;
     case 'await-exit':
-      return (await awaitExit(run, step.thenKillAfterMs, struck, workers, broker)) ? struck : null;
+      if (!(await awaitExit(run, step.thenKillAfterMs, struck, workers, broker))) return null;
+      // All that consumed before are gone: whoever does now is new, by whatever name (RabbitMQ tells only how many).
+      return run.disarmed ? struck : { ...struck, consumersBefore: new Set() };
     case 'await-children':
       return awaitChildren(run, step.thenKillAfterMs, struck, workers, broker);
     case 'wait':

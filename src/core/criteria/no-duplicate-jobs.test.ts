@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory as historyOf } from '../history.ts';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'no-duplicate-jobs');
@@ -13,13 +13,20 @@ function stranger(run: RunBuilder, id: string, files: readonly string[]): RunBui
   return run.event({ kind: 'row:stranger', job: 'job-1', id, files });
 }
 
+/** A bulk job whose children were there before the strike. */
+function withChildren(...parts: readonly (readonly string[])[]): RunBuilder {
+  const run = aRun().job().submitted().picksUp(1);
+  for (const [index, files] of parts.entries()) stranger(run, `child-${index}`, files);
+  return run.progress(20).strike().gone().starts(2).ready(2).picksUp(2).completed();
+}
+
 describe('passed', () => {
   test('one row, one message', () => {
     expect(seen(handedOver())).toBe('passed one-row one-message');
   });
 
   test('children, each with files of its own', () => {
-    const run = FILES.reduce((built, file, index) => stranger(built, `child-${index}`, [file]), handedOver());
+    const run = withChildren(...FILES.map((file) => [file]));
     const history = run.end();
     expect(judgedAs(history, 'no-duplicate-jobs')).toBe('passed one-row one-message');
     expect(findingOf(history, 'one-row')).toMatchObject({ children: 5 });
@@ -46,7 +53,7 @@ describe('passed', () => {
     const counted = { kind: 'rows:counted', job: 'job-waiting', role: 'witness-waiting', rows } as const;
     const end = events.at(-1)!;
     const both = events.toSpliced(-1, 1, { ...counted, seq: end.seq, atMs: 0 }, { ...end, seq: end.seq + 1 });
-    const run = stranger(handedOver(), 'child', FILES.slice(0, 1)).end();
+    const run = withChildren(FILES.slice(0, 1)).end();
     const withChild = run.events.toSpliced(-1, 0, { ...counted, seq: end.seq, atMs: 0 });
     expect(judgedAs(historyOf(both), 'no-duplicate-jobs')).toBe('passed one-row one-message');
     expect(findingOf(historyOf(withChild), 'one-row')).toMatchObject({ children: 1 });
@@ -207,6 +214,21 @@ describe('failed', () => {
 });
 
 describe('inconclusive', () => {
+  test('a part of the files in a row that came with the restart: a child, or the rest of the job once more', () => {
+    const rest = (run: RunBuilder): RunBuilder => stranger(run, 'rest', FILES.slice(1));
+    const history = rest(restarted()).picksUp(2).completed().end();
+    expect(judgedAs(history, 'no-duplicate-jobs')).toBe('inconclusive parts-since-restart');
+    expect(findingOf(history, 'parts-since-restart')).toMatchObject({ ids: 'rest' });
+    expect(diagnosedAs(history)).toEqual(['resumed-as-new-job']);
+    // One that had children before goes on to make them, as one does that had not begun.
+    const fanningOut = aRun().job().submitted().picksUp(1);
+    stranger(fanningOut, 'first', FILES.slice(0, 1)).progress(20).strike().gone().starts(2).ready(2);
+    expect(seen(rest(fanningOut.picksUp(2)).completed())).toMatch(/^passed/);
+    const fresh = aRun().job().submitted().picksUp(1).strike().gone().starts(2).ready(2);
+    expect(seen(rest(fresh.picksUp(2)).completed())).toMatch(/^passed/);
+    expect(seen(rest(inFlight()).completed())).toMatch(/^passed/);
+  });
+
   test('its worker had several messages for it before the restart could have made one', () => {
     const before = inFlight().broker({ messages: 2 }).strike().gone().starts(2).picksUp(2).completed();
     expect(seen(before)).toBe('inconclusive parts-or-duplicates');

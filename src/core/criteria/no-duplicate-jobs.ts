@@ -6,7 +6,8 @@
  * only (the copy has an id of its own). So every look at the broker counts, and rows are found by the files they carry.
  * A bulk job may rightly have children, rows that carry some of its files: what must not be is a second row with all
  * of them, or two children with the same ones. With one file alone a child and a copy look the same, and so do a copy
- * and the next step of a job whose worker has several messages for it without any restart: inconclusive.
+ * and the next step of a job whose worker has several messages for it without any restart: inconclusive. So are children
+ * that come with the restart alone.
  * Where no access to the table was given, and nothing lists the jobs, it is skipped: the report says why.
  * What it cannot see: a second message in a broker that cannot be searched, or a second row in a table without a
  * files column; then only the other is judged, and that is said.
@@ -38,6 +39,10 @@ export const noDuplicateJobs: Criterion = {
     if (named > 1) return judgement('inconclusive', finding('parts-or-duplicates', { messages: named }));
     if (copies.length > 0) {
       return judgement('inconclusive', finding('child-or-duplicate', { ids: copies.join(', ') }));
+    }
+    const parts = partsSinceRestart(history, facts);
+    if (parts.length > 0) {
+      return judgement('inconclusive', finding('parts-since-restart', { ids: parts.join(', ') }));
     }
     const unseen = history.of('rows:not-counted').find((event) => event.job === facts.job);
     if (unseen !== undefined) {
@@ -85,6 +90,16 @@ function messagesOfClaims(history: History, { job, changes, gone }: RestartFacts
 
 function idsIn({ values }: RowVersion): readonly string[] {
   return values?.taskId == null ? [] : [values.taskId];
+}
+
+/**
+ * Rows with some of the files that came after the restart, though before it the job had been worked on without any: its
+ * children, or the rest of it made into a job of its own, beside the one that goes on.
+ */
+function partsSinceRestart(history: History, { job, begun, before }: RestartFacts): readonly string[] {
+  if (begun === undefined || (before?.progress ?? 0) <= 0) return [];
+  const others = history.of('row:stranger').filter((event) => event.job === job && event.files.length > 0);
+  return others.some((event) => isBefore(event, begun)) ? [] : [...new Set(others.map(({ id }) => id))];
 }
 
 interface FurtherRows {

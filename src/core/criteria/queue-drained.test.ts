@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory } from '../history.ts';
-import type { EventBody, Leftover } from '../event.ts';
-import { handedOver, restarted, type RunBuilder } from '../../testing/history-builder.ts';
+import type { EventBody, Leftover, QueueFacts } from '../event.ts';
+import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
 import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
@@ -116,6 +116,22 @@ describe('nothing to judge', () => {
     const { events } = ended().end();
     const unasked = events.filter(({ kind }) => kind !== 'broker:snapshot');
     expect(judgedAs(createHistory(unasked), 'queue-drained')).toBe('inconclusive broker-not-asked');
+  });
+
+  test('skipped: only the workers could tell, and none ever answered', () => {
+    const celery = (facts: QueueFacts): string => {
+      const run = inFlight({ queue: 'celery' })
+        .broker({ facts })
+        .strike()
+        .gone()
+        .starts(2)
+        .ready(2)
+        .picksUp(2);
+      run.row({ status: 'completed', completedAt: '2026-01-31T12:00:09+00:00' }, 2);
+      return seen(run.broker({ state: 'unknown', facts: {} }));
+    };
+    expect(celery({})).toBe('skipped workers-do-not-tell');
+    expect(celery({ pool: 'prefork' })).toBe('inconclusive broker-not-asked');
   });
 
   test('inconclusive: the acknowledgement may still have come', () => {

@@ -7,12 +7,13 @@
  * Alarms, repeating entries and locks that were set for the job are taken back at its end. A delayed message that was
  * sent with the end or after it (a clean-up, a report for tomorrow) is what comes next, not what was left behind.
  * What it cannot see: a broker that cannot be asked; then it is inconclusive. Where the run is given none to ask, because
- * jobs are submitted through an API, it is skipped, and the report says why.
+ * jobs are submitted through an API, or where only the workers could tell and none answers, it is skipped, and the report
+ * says why.
  */
 import { describeBroker, describeDue } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { isAfter, last, lastSnapshotBefore, rowBefore, type History } from '../history.ts';
+import { first, isAfter, last, lastSnapshotBefore, rowBefore, type History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -29,6 +30,9 @@ export const queueDrained: Criterion = {
     const hidden = last(history, 'broker:hidden');
     if (hidden !== undefined) {
       return judgement('skipped', finding('broker-hidden', { reason: hidden.reason }));
+    }
+    if (snapshot?.state === 'unknown' && neverTold(history, facts)) {
+      return judgement('skipped', finding('workers-do-not-tell'));
     }
     if (snapshot === undefined || snapshot.state === 'unknown') {
       return judgement('inconclusive', finding('broker-not-asked'));
@@ -52,6 +56,12 @@ export const queueDrained: Criterion = {
     return judgement('passed', finding('broker-says', { text }));
   },
 };
+
+/** Celery's workers alone know what they hold where the broker does not show it; these answer no remote control. */
+function neverTold(history: History, { snapshots }: RestartFacts): boolean {
+  const isCelery = first(history, 'run:started')?.target.queue === 'celery';
+  return isCelery && snapshots.every(({ facts }) => facts?.['pool'] === undefined);
+}
 
 /** What is sent this short a time before the end was sent with it. */
 const WITH_THE_END_MS = 500;

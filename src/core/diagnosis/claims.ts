@@ -166,6 +166,11 @@ export const lostInShutdownWindow: Diagnose = (subject) => {
   return after?.state === 'ended' || after?.state === 'gone' ? { incarnation: struck } : undefined;
 };
 
+/** All of its files were done when the old worker had left, and only its end was not told. */
+export function isDone({ facts: { changes, gone } }: Case): boolean {
+  return (rowBefore(changes, gone?.seq)?.progress ?? 0) >= 100;
+}
+
 /** Handed out again, perhaps again and again, and not a step of work was done. */
 export const takenAndLeft: Diagnose = (subject) => {
   const { brokerBefore, gone, changes, snapshots } = subject.facts;

@@ -14,6 +14,7 @@ import {
   effectAndMarkApart,
   endedOnShutdown,
   errorSwallowed,
+  isDone,
   lostInShutdownWindow,
   resumedPastWork,
   isPaused,
@@ -191,7 +192,8 @@ export const rowAndQueueDisagree: Diagnose = (subject) => {
   if (!subject.has('reached-terminal', 'failed') || facts.terminal !== undefined) return undefined;
   const now = lastSnapshotBefore(facts.snapshots);
   const over = now?.state === 'ended' || now?.state === 'gone';
-  if (facts.takeOver === undefined || facts.successorDied !== undefined || !over) return undefined;
+  const done = facts.takeOver !== undefined || isDone(subject);
+  if (!done || facts.successorDied !== undefined || !over) return undefined;
   if (groupWaitsForTheDead(subject) !== undefined) return undefined;
   return { status: facts.versions.at(-1)?.values?.status ?? null, broker: describeBroker(now) };
 };

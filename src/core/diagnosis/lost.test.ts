@@ -21,6 +21,22 @@ describe('the message was not there any more', () => {
     expect(causes(lostWith('gone'))).toEqual(['popped-without-copy']);
   });
 
+  test('done on the way out of a polite stop, and only the end was not told', () => {
+    const left = (progress: number): readonly string[] =>
+      causes(
+        inFlight({ polite: true })
+          .strike()
+          .progress(progress, 1)
+          .broker({ state: 'ended', owner: null })
+          .gone()
+          .starts(2)
+          .ready(2)
+          .timesOut(),
+      );
+    expect(left(100)).toEqual(['row-and-queue-disagree']);
+    expect(left(80)).toEqual(['acked-on-shutdown']);
+  });
+
   test('acknowledged on the way out of a polite stop', () => {
     const run = inFlight({ polite: true })
       .strike()

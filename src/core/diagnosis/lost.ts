@@ -26,6 +26,7 @@ import {
 } from './celery.ts';
 import {
   closedBeforeDrained,
+  isDone,
   isPaused,
   isWaitingRemoved,
   isWaitingRemovedSince,
@@ -93,7 +94,7 @@ export const poppedWithoutCopy: Diagnose = (subject) => {
 export const ackedOnShutdown: Diagnose = (subject) => {
   const { facts } = subject;
   if (isCelery(subject.history)) return undefined;
-  if (!isUntouched(subject) || !facts.polite) return undefined;
+  if (!isUntouched(subject) || !facts.polite || isDone(subject)) return undefined;
   return isHeldInBroker(facts.brokerBefore) && isOver(facts.brokerAfterGone)
     ? { progress: facts.before?.progress ?? null }
     : undefined;

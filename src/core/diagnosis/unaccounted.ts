@@ -14,7 +14,10 @@ export const completedAtMissing: Diagnose = ({ found }) => {
   return found('completed-at-missing') ? {} : undefined;
 };
 export const clockMixed = whenFound('timestamps-out-of-order', 'timestamp-shifted');
-export const resumedAsNewJob = whenFound('further-rows');
+export const resumedAsNewJob: Diagnose = ({ found }) => {
+  if (found('further-rows')) return {};
+  return found('parts-since-restart') ? { part: 1 } : undefined;
+};
 export const childrenEnqueuedTwice = whenFound('further-children');
 
 /** A second message that came with the restart; one that was there before is none of the criterion's failures. */
