@@ -77,6 +77,7 @@ export interface FindingArguments {
 
   'no-timestamp-columns': Record<string, never>;
   'started-at-kept': { startedAt: string; versions: number };
+  'created-at-changed': { before: string; after: string; incarnation: number | null };
   'started-at-changed': { before: string; after: string; incarnation: number | null };
   'started-at-lost': { before: string; incarnation: number | null };
   'started-at-missing': Record<string, never>;

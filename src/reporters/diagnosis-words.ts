@@ -482,10 +482,13 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: 'keep the due time in the queue or the row (a delayed message, last_retry_at), not in a timer of the worker',
   }),
-  'started-at-reset': () => ({
-    title: 'started_at did not survive the second pick-up',
+  'started-at-reset': ({ created }) => ({
+    title: `${created === 1 ? 'created_at' : 'started_at'} did not survive the second pick-up`,
     evidence: [],
-    fix: 'set it only once: started_at = coalesce(started_at, now())',
+    fix:
+      created === 1
+        ? 'leave it alone when a job is handed back or taken up again: it was made once'
+        : 'set it only once: started_at = coalesce(started_at, now())',
   }),
   'completed-at-missing': ({ early }) => ({
     title:

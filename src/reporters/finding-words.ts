@@ -132,6 +132,8 @@ const SENTENCES: Sentences = {
 
   'no-timestamp-columns': () => 'the table has neither started_at nor completed_at',
   'started-at-kept': ({ startedAt }) => `started_at kept: ${startedAt}`,
+  'created-at-changed': ({ before, after, incarnation }) =>
+    `created_at was changed from ${before} to ${after}${byWhom(incarnation)}`,
   'started-at-changed': ({ before, after, incarnation }) =>
     `started_at was changed from ${before} to ${after}${byWhom(incarnation)}`,
   'started-at-lost': ({ before, incarnation }) => `started_at (${before}) was emptied${byWhom(incarnation)}`,

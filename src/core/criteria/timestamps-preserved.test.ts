@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory } from '../history.ts';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'timestamps-preserved');
@@ -28,8 +28,12 @@ describe('passed', () => {
     (earlyMs, offsetMs, judged) => {
       const createdAt = '2026-01-31T12:00:01.000+00:00';
       const startedAt = new Date(Date.parse(createdAt) - earlyMs).toISOString();
-      const { events } = aRun().job().submitted().picksUp(1, { createdAt, startedAt }).completed().end();
-      const apart = events.map((event) => (event.kind === 'clock:measured' ? { ...event, offsetMs } : event));
+      const { events } = aRun().job().submitted().picksUp(1, { startedAt }).completed().end();
+      const apart = events.map((event) => {
+        if (event.kind === 'clock:measured') return { ...event, offsetMs };
+        const made = event.kind === 'row:version' && event.values !== null;
+        return made ? { ...event, values: { ...event.values, createdAt } } : event;
+      });
       expect(judgedAs(createHistory(apart), 'timestamps-preserved')).toMatch(judged);
     },
   );
@@ -77,6 +81,16 @@ describe('passed', () => {
       const pending = restarted().row({ status: 'pending', completedAt: AT }, 2);
       expect(early(pending.picksUp(2, { completedAt: null }).progress(60))).toMatch(/^passed/);
     });
+  });
+
+  test('created_at that is set anew when the job is handed back is not when it was made', () => {
+    const createdAt = '2026-01-31T12:00:00.400+00:00';
+    const run = restarted().row({ createdAt }, 2).picksUp(2).completed();
+    const history = run.end();
+    expect(judgedAs(history, 'timestamps-preserved')).toBe('failed created-at-changed');
+    expect(findingOf(history, 'created-at-changed')).toMatchObject({ after: createdAt, incarnation: 2 });
+    expect(diagnosedAs(history)).toEqual(['started-at-reset']);
+    expect(seen(restarted().row({ createdAt: null }, 2).picksUp(2).completed())).toMatch(/^passed/);
   });
 
   test('seconds and milliseconds since 1970 are times', () => {

@@ -1,5 +1,5 @@
 /**
- * started_at was set once and never changed or lost; completed_at is set at the end, not before; created ≤ started ≤ completed.
+ * created_at and started_at were set once and never changed or lost; completed_at is set at the end, not before; created ≤ started ≤ completed.
  *
  * Why: durations, billing and "stuck since" alarms are computed from them; a second pick-up that sets started_at anew
  * hides the outage.
@@ -33,6 +33,7 @@ export const timestampsPreserved: Criterion = {
     const problems: Finding[] = [];
     const good: Finding[] = [];
     if (now.startedAt !== undefined) judgeStartedAt(facts, problems, good);
+    if (!isCreatedAtGuessed(history, facts)) judgeCreatedAt(facts, problems);
     if (now.completedAt !== undefined) judgeCompletedAt(facts, now, problems, good);
     const comparable = isCreatedAtGuessed(history, facts) ? { ...now, createdAt: null } : now;
     judgeOrder(comparable, first(history, 'clock:measured')?.offsetMs ?? 0, problems, good);
@@ -74,6 +75,20 @@ function judgeStartedAt(facts: RestartFacts, problems: Finding[], good: Finding[
     good.push(finding('started-at-kept', { startedAt: known, versions: kept }));
   } else if (wasWorkedOn(facts.changes) && hasEnded(lastVersion(facts.versions))) {
     problems.push(finding('started-at-missing'));
+  }
+}
+
+/** A job is made once: when it is taken up again it is not. */
+function judgeCreatedAt({ versions, attribute }: RestartFacts, problems: Finding[]): void {
+  let known: string | null = null;
+  for (const version of versions) {
+    const current = version.values?.createdAt ?? null;
+    if (known !== null && current !== null && !isSameTime(current, known)) {
+      const incarnation = attribute(version)?.incarnation ?? null;
+      problems.push(finding('created-at-changed', { before: known, after: current, incarnation }));
+      return;
+    }
+    known ??= current;
   }
 }
 

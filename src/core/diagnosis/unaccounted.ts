@@ -8,7 +8,10 @@ function whenFound(...codes: readonly string[]): Diagnose {
   return ({ found }) => (codes.some(found) ? NOTHING_MORE : undefined);
 }
 
-export const startedAtReset = whenFound('started-at-changed', 'started-at-lost');
+export const startedAtReset: Diagnose = ({ found }) => {
+  if (found('started-at-changed') || found('started-at-lost')) return {};
+  return found('created-at-changed') ? { created: 1 } : undefined;
+};
 export const completedAtMissing: Diagnose = ({ found }) => {
   if (found('completed-at-early')) return { early: 1 };
   return found('completed-at-missing') ? {} : undefined;
