@@ -54,6 +54,26 @@ describe.concurrent('a worker that', { timeout: 90_000 }, () => {
     expect(more).toEqual([]);
   });
 
+  test('resumed-as-new-job: a further row that goes with the one that is removed is not said to be left', async ({
+    open,
+  }) => {
+    const target = await open('postgres');
+    await target.query(`
+      create function pybase.remove_rest() returns trigger language plpgsql as $$
+      begin
+        delete from pybase.extraction_jobs where file_path = old.file_path;
+        return old;
+      end $$`);
+    await target.query(
+      'create trigger remove_rest after delete on pybase.extraction_jobs for each row execute function pybase.remove_rest()',
+    );
+    const verdict = await verify(target, 'resumed-as-new-job', ...FOUND);
+    expect(verdict.diagnosis).toBe('resumed-as-new-job');
+    expect(verdict.console).not.toMatch(/^ left /m);
+    await target.query('drop function pybase.remove_rest() cascade');
+    expect(await target.left()).toEqual([]);
+  });
+
   test('effects-not-idempotent: the repetition can be seen in the journal', async ({ open }) => {
     const target = await open('postgres');
     expect(await verify(target, 'effects-not-idempotent', ...FOUND)).toMatchObject({

@@ -12,6 +12,8 @@ import { redactText } from '../core/redact.ts';
 import { judge, type Report } from '../core/report.ts';
 import { type Scenario } from '../core/scenario.ts';
 import type { Database } from '../jobs/database.ts';
+import { readRows } from '../jobs/read-rows.ts';
+import type { JobTable } from '../jobs/table.ts';
 import type { Observer } from '../jobs/observer.ts';
 import { JOURNAL_FILE, makeRunFolder, newRunId } from '../journal/journal.ts';
 import { KEPT_ON_PURPOSE, leftovers } from '../journal/leftovers.ts';
@@ -100,6 +102,7 @@ export async function verify(settings: Settings, host: VerifyHost): Promise<Veri
   const run = await openRun(settings, scenario, host);
   const opened: Opened = {
     database: null,
+    table: null,
     queue: null,
     workers: null,
     observer: null,
@@ -119,9 +122,22 @@ export async function verify(settings: Settings, host: VerifyHost): Promise<Veri
   record(run, { kind: 'run:ended' });
   const report = judge(run.recorder.history());
   host.onJudged?.(report);
-  const kept = await cleanUp(run, host, opened);
+  const { kept, strangers } = await cleanUp(run, host, opened);
   const inOwnServers = host.environment !== undefined;
-  return { report, problem, kept, strangers: inOwnServers ? [] : strangersIn(run.recorder.events) };
+  return { report, problem, kept, strangers: inOwnServers ? [] : strangers };
+}
+
+/** Of the rows that workers made, those that did not go with the ones that were removed. */
+async function strangersLeft(run: RunContext, { database, table }: Opened): Promise<readonly string[]> {
+  const ids = strangersIn(run.recorder.events);
+  if (ids.length === 0 || database === null || table === null) return ids;
+  try {
+    const { rows } = await readRows(database, table, run.settings.jobs.statuses, ids);
+    return ids.filter((id) => rows.has(id));
+  } catch {
+    // A database that is away has them still, for all that is known.
+    return ids;
+  }
 }
 
 function strangersIn(events: readonly Event[]): readonly string[] {
@@ -138,6 +154,7 @@ function strangersIn(events: readonly Event[]): readonly string[] {
 
 interface Opened {
   database: Database | null;
+  table: JobTable | null;
   queue: Queue | null;
   workers: HarnessWorkers | null;
   observer: Observer | null;
@@ -371,7 +388,11 @@ function abort(run: RunContext, error: unknown): UserError | null {
   return expected ? error : null;
 }
 
-async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promise<readonly Thing[]> {
+async function cleanUp(
+  run: RunContext,
+  host: VerifyHost,
+  opened: Opened,
+): Promise<Pick<Verification, 'kept' | 'strangers'>> {
   const quietly = async (disposable: AsyncDisposable | null): Promise<void> => {
     try {
       await disposable?.[Symbol.asyncDispose]();
@@ -400,6 +421,7 @@ async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promi
     record: (body: Parameters<typeof record>[1]) => void record(run, body),
   };
   const keptInServers = await removeThings(inServers, means);
+  const strangers = await strangersLeft(run, opened);
   await quietly(opened.queue);
   await quietly(opened.database);
   await host.environment?.stop();
@@ -410,5 +432,5 @@ async function cleanUp(run: RunContext, host: VerifyHost, opened: Opened): Promi
   run.recorder.close();
   // What lay in a server of the run's own is gone with it.
   const goneWithServers = host.environment !== undefined && keptServers.length === 0;
-  return goneWithServers ? [] : [...keptInServers, ...keptServers];
+  return { kept: goneWithServers ? [] : [...keptInServers, ...keptServers], strangers };
 }

@@ -39,6 +39,7 @@ describe('what a worker says of the message after the restart', () => {
 
   test.each([
     [`Task extract_bulk[${ID}] raised unexpected: MaxRetriesExceededError("…")`, 0],
+    [`Hard time limit (3.0s) exceeded for extract_bulk[${ID}]`, 0],
     [`Discarding revoked task: extract_bulk[${ID}]`, 1],
   ])('it failed, or was thrown away, and the row was not told: %s', (line, discarded) => {
     expect(causesOf(said(line))).toEqual(['broker-gave-up-row-not-told']);

@@ -175,7 +175,7 @@ export const taskGivenUp: Diagnose = ({ history, facts, has }) => {
   return { line, discarded: line.includes('Discarding') ? 1 : 0 };
 };
 
-const GIVEN_UP = /raised unexpected: |Discarding revoked task/;
+const GIVEN_UP = /raised unexpected: |Hard time limit .* exceeded|Discarding revoked task/;
 
 /** A new worker emptied the queue when it started, as it says itself. */
 export const purged: Diagnose = (subject) => {

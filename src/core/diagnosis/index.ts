@@ -15,8 +15,8 @@ import * as vacuous from './vacuous.ts';
 export const DIAGNOSES = {
   'deleted-at-boot': either(lost.deletedAtBoot, celery.purged),
   'successor-died': lost.successorDied,
-  'redelivered-but-skipped': either(lost.redeliveredButSkipped, claims.takenAndLeft),
   'task-not-registered': celery.taskNotRegistered,
+  'redelivered-but-skipped': either(lost.redeliveredButSkipped, claims.takenAndLeft),
   'stale-lock': either(lost.putBackAgain, claims.staleLock),
   'announced-only': claims.announcedOnly,
   'claim-tied-to-name': claims.claimTiedToName,

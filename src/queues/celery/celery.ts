@@ -322,6 +322,7 @@ const TELLING_LINES: readonly RegExp[] = [
   /Restoring \d+ unacknowledged message/,
   /Unrecoverable error/,
   /\] raised unexpected: /,
+  /Hard time limit .* exceeded/,
   /Discarding revoked task/,
   /purge: Erased \d+ message/,
 ];
