@@ -141,6 +141,11 @@ function isPutOffForLonger(facts: RestartFacts, dueAtMs: number, limitMs: number
   return first !== undefined && dueAtMs - limitMs >= limitMs - first.atMs;
 }
 
+/** BullMQ found it stalled more often than it allows: whoever lost it last, nobody is handed it any more. */
+export function isGivenUpForStalls(snapshot: BrokerSnapshot | undefined): boolean {
+  return snapshot?.state === 'dead' && /stalled more than/.test(snapshot.failedReason ?? '');
+}
+
 /**
  * A look by which the job had been taken back once more from a holder that was alive: before the strike, or from the new
  * worker that held it.

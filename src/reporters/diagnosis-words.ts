@@ -232,10 +232,13 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
         ? "raise --terminal-timeout, or shorten the broker's own recovery (BullMQ: lockDuration and stalledInterval; Celery: visibility_timeout)"
         : 'set visibility_timeout in broker_transport_options to little more than your longest job takes, or raise --terminal-timeout beyond it',
   }),
-  'never-reclaimed': ({ owner, broker }) => ({
+  'never-reclaimed': ({ owner, broker, silent }) => ({
     title: 'nobody takes the job back from the dead worker',
     evidence: [`${broker}${owner === null ? '' : ', which is gone'}`],
-    fix: 'let living workers look for dead owners (BullMQ: do not set skipStalledCheck; a lease needs a sweep that runs all the time)',
+    fix:
+      silent === 1
+        ? 'let the task be acknowledged when it is done (task_acks_late=True with task_reject_on_worker_lost=True): what is acknowledged on receipt goes with its worker. Without remote control (worker_enable_remote_control) it cannot be told what became of the message'
+        : 'let living workers look for dead owners (BullMQ: do not set skipStalledCheck; a lease needs a sweep that runs all the time)',
   }),
   'nobody-listens': ({ connected, queues, paused }) => ({
     title:
@@ -462,10 +465,19 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [`it completed at ${progress} %`],
     fix: 'derive progress from what is done (the effects, the results of the files), in the transaction that stores them: a counter that each part raises counts twice what is done again, and not at all what died in between',
   }),
-  'restarts-burn-retries': ({ spent, restarts }) => ({
-    title: 'restarts use up the retries',
-    evidence: [`${spent} retries for ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`],
-    fix: 'count a retry when an attempt has failed, not when it is interrupted or begins',
+  'restarts-burn-retries': ({ spent, restarts, stalled }) => ({
+    title:
+      stalled === 1
+        ? 'the queue gave the job up because its worker had died once too often'
+        : 'restarts use up the retries',
+    evidence:
+      stalled === 1
+        ? ['it had stalled more often than the queue allows']
+        : [`${spent} retries for ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`],
+    fix:
+      stalled === 1
+        ? 'allow as many stalls as there may be restarts in the life of a job (BullMQ: maxStalledCount, 1 by default)'
+        : 'count a retry when an attempt has failed, not when it is interrupted or begins',
   }),
   'retries-miscounted': () => ({
     title: 'retries are not counted as they happen',

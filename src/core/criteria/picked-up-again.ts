@@ -15,7 +15,7 @@ import { finding, type Finding } from '../findings.ts';
 import { isBefore, lastSnapshotBefore, unmappedStatus, type RowVersion } from '../history.ts';
 import { describeBroker } from '../broker-words.ts';
 import { hasNobodyCome } from '../newcomer.ts';
-import { dueAfterEnd, findRedelivery } from '../redelivery.ts';
+import { dueAfterEnd, findRedelivery, isGivenUpForStalls } from '../redelivery.ts';
 import { endedByOldWorker, isDrain, type RestartFacts } from '../restart.ts';
 import { isSeenItself, kindOfVersion, type WriteKind } from '../take-over.ts';
 import type { Judgement } from '../verdict.ts';
@@ -123,8 +123,11 @@ function newTask(facts: RestartFacts, gone: Gone, sinceMs: number): Finding | un
 function furtherDelivery(facts: RestartFacts, gone: Gone, sinceMs: number): Finding | undefined {
   const again = findRedelivery(facts);
   if (again?.deliveries == null) return undefined;
+  // What the queue gives up because it stalled is counted as handed out too, and its end is told without any work.
+  const givenUp = isGivenUpForStalls(lastSnapshotBefore(facts.snapshots));
   const worked = workersWrites(facts, gone).find(
-    ({ version }) => !facts.isUndelivered(version) && !facts.isBeforeReady(version),
+    ({ version, kind }) =>
+      !(givenUp && kind === 'end') && !facts.isUndelivered(version) && !facts.isBeforeReady(version),
   );
   if (worked === undefined) return undefined;
   return finding('picked-up-by-broker', {

@@ -1,6 +1,6 @@
 /** Why progress or retries do not add up. */
 import type { Diagnose } from './diagnosis.ts';
-import { valuesOf } from './ended-wrongly.ts';
+import { isFailedByStalls, valuesOf } from './ended-wrongly.ts';
 
 /** A new worker put the row back to pending when it started, and what was done was forgotten. */
 export const resetAtBoot: Diagnose = (subject) => {
@@ -28,7 +28,8 @@ export const progressMiscounted: Diagnose = (subject) => {
 
 export const restartsBurnRetries: Diagnose = (subject) => {
   const burnt = valuesOf(subject, 'retries-burnt');
-  return burnt === undefined ? undefined : { spent: burnt.spent, restarts: burnt.restarts };
+  if (burnt !== undefined) return { spent: burnt.spent, restarts: burnt.restarts };
+  return isFailedByStalls(subject) ? { stalled: 1 } : undefined;
 };
 
 export const retriesMiscounted: Diagnose = (subject) =>

@@ -49,6 +49,14 @@ describe('what a worker says of the message after the restart', () => {
     });
   });
 
+  test('a worker that tells nothing leaves it open whether the message was acknowledged or nobody looks for it', () => {
+    const silent = { state: 'unknown', owner: null, due: { kind: 'unknown' }, facts: {} } as const;
+    const untold = (options: RunOptions): RunBuilder =>
+      inFlight(options).broker(silent).strike().gone().starts(2).ready(2).broker(silent).timesOut();
+    expect(valuesOf(untold(CELERY), 'never-reclaimed')).toMatchObject({ silent: 1 });
+    expect(valuesOf(untold({}), 'never-reclaimed')).not.toHaveProperty('silent');
+  });
+
   test('of another message, before the restart, or of a child that died, it is not that', () => {
     const failed = `Task extract_bulk[${ID}] raised unexpected: ValueError()`;
     expect(causesOf(said('Task extract_bulk[other] raised unexpected: ValueError()'))).not.toContain(

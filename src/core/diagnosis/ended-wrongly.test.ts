@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { diagnosedAs, valuesOfDiagnosis } from '../../testing/judged.ts';
+import {
+  handedOver,
+  inFlight,
+  restarted,
+  type RunBuilder,
+  type RunOptions,
+} from '../../testing/history-builder.ts';
+import { diagnosedAs, judgedAs, valuesOfDiagnosis } from '../../testing/judged.ts';
 import type { DiagnosisId } from './index.ts';
 
 const causes = (run: RunBuilder): readonly string[] => diagnosedAs(run.end());
@@ -177,6 +183,33 @@ describe('the end was the wrong one', () => {
     const anew = failedAtBoot(restarted()).event({ kind: 'row:stranger', job: 'job-1', id: 'b', files });
     expect(causes(anew)).not.toContain('failed-at-boot');
     expect(causes(anew)).toContain('resumed-as-new-job');
+  });
+
+  describe('by a queue that had found it stalled too often, and told the row', () => {
+    const LIMIT = 'job stalled more than allowable limit';
+    const givenUp = (options: RunOptions = {}, failedReason = LIMIT): RunBuilder =>
+      restarted(options)
+        .row({ ...FAILED, error: LIMIT }, 2)
+        .broker({ state: 'dead', owner: null, deliveries: 2, stalls: 1, failedReason });
+
+    test('a restart is once too often', () => {
+      const history = control(givenUp()).end();
+      expect(judgedAs(history, 'picked-up-again')).toBe('inconclusive ended-without-work-shown');
+      expect(diagnosedAs(history)[0]).toBe('restarts-burn-retries');
+      expect(diagnosedAs(history)).not.toContain('rerun-cannot-succeed');
+      expect(valuesOfDiagnosis(history, 'restarts-burn-retries')).toEqual({ stalled: 1 });
+    });
+
+    test('is no pick-up where it was to fail anyhow', () => {
+      const history = givenUp({ fileMode: 'missing' }).end();
+      expect(judgedAs(history, 'picked-up-again')).toBe('inconclusive ended-without-work-shown');
+    });
+
+    test('not for another reason, nor after work', () => {
+      expect(causes(control(givenUp({}, 'no disk')))).toContain('rerun-cannot-succeed');
+      const worked = restarted().picksUp(2).row(FAILED, 2).broker({ state: 'dead', failedReason: LIMIT });
+      expect(causes(control(worked))).toContain('rerun-cannot-succeed');
+    });
   });
 
   test('… is as it should be where its files cannot be read', () => {

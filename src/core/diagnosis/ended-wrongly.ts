@@ -5,7 +5,7 @@ import type { Finding, FindingArguments, FindingCode } from '../findings.ts';
 import { claimIn } from '../claims.ts';
 import { isWaitingSpoilt } from '../criteria/witnesses-unharmed.ts';
 import { firstSnapshotAfter, isAfter, lastSnapshotBefore, rowBefore, type RowVersion } from '../history.ts';
-import { wasHandedOutBefore } from '../redelivery.ts';
+import { isGivenUpForStalls, wasHandedOutBefore } from '../redelivery.ts';
 import { kindOfWrite } from '../take-over.ts';
 import {
   changesIn,
@@ -79,6 +79,12 @@ export const failedAtBoot: Diagnose = (subject) => {
     subject.found('ended-otherwise');
   return wrong ? { incarnation, ...(stalled ? { stalled: 1 } : {}) } : undefined;
 };
+
+/** The queue allows fewer stalls than there were restarts; the row was told of it. */
+export function isFailedByStalls({ facts, found }: Case): boolean {
+  const now = lastSnapshotBefore(facts.snapshots);
+  return found('ended-otherwise') && facts.takeOver === undefined && isGivenUpForStalls(now);
+}
 
 /** Who heard that the queue had found the job stalled took that for its end; the queue hands it out again. */
 function isToldOfStall({ facts }: Case, end: RowVersion): boolean {
@@ -162,7 +168,8 @@ export const endedUnworked: Diagnose = (subject) =>
 
 /** It failed after it had been handed out again: something of the first run stands in the way of the second. */
 export const rerunCannotSucceed: Diagnose = (subject) => {
-  if (!subject.found('ended-otherwise') || subject.found('retries-burnt')) return undefined;
+  if (!subject.found('ended-otherwise') || subject.found('retries-burnt') || isFailedByStalls(subject))
+    return undefined;
   if (failedAtBoot(subject) !== undefined || endedOnShutdown(subject)) return undefined;
   const { takeOver, end } = subject.facts;
   const handedOut = end && wasHandedOutBefore(subject.facts, end);

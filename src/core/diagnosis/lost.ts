@@ -170,7 +170,9 @@ export const neverReclaimed: Diagnose = (subject) => {
   }
   const held = after?.state === 'active' && !isHeldByAnother(facts, after);
   const untold = after === undefined || after.state === 'unknown';
-  return held || untold ? { owner: after?.owner ?? null, broker: describeBroker(after) } : undefined;
+  if (!held && !untold) return undefined;
+  const silent = !held && isCelery(history) ? { silent: 1 } : {};
+  return { owner: after?.owner ?? null, broker: describeBroker(after), ...silent };
 };
 
 /** How long the end of the job was waited for. */
