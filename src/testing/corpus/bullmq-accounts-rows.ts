@@ -13,6 +13,7 @@ export const BULLMQ_ACCOUNTS_ROWS: readonly CorpusRow[] = [
   brokenBullmq('clock-mixed UTC', { failing: ['timestamps-preserved'], diagnosis: 'clock-mixed' }),
   brokenBullmq('progress-reset', { failing: ['progress-monotonic'], diagnosis: 'progress-reset' }),
   brokenBullmq('progress-of-this-run', { failing: ['progress-monotonic'], diagnosis: 'progress-reset' }),
+  brokenBullmq('progress-miscounted', { failing: ['same-outcome'], diagnosis: 'progress-miscounted' }),
   brokenBullmq('reset-at-boot', {
     failing: ['progress-monotonic', 'timestamps-preserved'],
     diagnosis: 'reset-at-boot',

@@ -167,6 +167,10 @@ const ENDED_WRONGLY: readonly CorpusRow[] = [
     failing: ['witnesses-unharmed'],
     diagnosis: 'recovery-hit-finished-jobs',
   }),
+  broken('effects-cleaned-at-boot', {
+    failing: ['witnesses-unharmed'],
+    diagnosis: 'recovery-hit-finished-jobs',
+  }),
   broken('rerun-cannot-succeed', { failing: ['same-outcome'], diagnosis: 'rerun-cannot-succeed' }),
   broken('restarts-burn-retries', { failing: ['retries-accounted'], diagnosis: 'restarts-burn-retries' }),
 ];
