@@ -4,7 +4,7 @@
  */
 const judge = [
   'src/core/{criteria,diagnosis}/*.ts',
-  'src/core/{attribution,claims,database-clock,deliveries,effects,history,hold,newcomer,progress-scale,redelivery,report,restart,take-over,verdict,work-time}.ts',
+  'src/core/{after-kill,attribution,claims,database-clock,deliveries,effects,history,hold,newcomer,progress-scale,redelivery,report,restart,take-over,verdict,work-time}.ts',
 ];
 
 export default {

@@ -119,7 +119,7 @@ export interface FindingArguments {
   'effects-not-counted': Record<string, never>;
   'effects-not-comparable': Record<string, never>;
   'effect-repeated': { item: string; count: number };
-  'effect-late': { item: string };
+  'effects-late': { items: number };
   'effect-missing': { item: string };
   'effects-once': { items: number };
   'effects-so-far': { items: number };

@@ -400,13 +400,6 @@ const DIAGNOSES: { readonly [Id in DiagnosisId]: (values: DiagnosisValues) => Di
     evidence: [],
     fix: "see the row's error: what the first run used up or left in the way must not stop the second",
   }),
-  'completed-before-effects': ({ items }) => ({
-    title: 'the job was completed before all of its effects were there',
-    evidence: [
-      `${items} came after the end: with a crash in between they are lost, and nobody looks for them`,
-    ],
-    fix: 'write COMPLETED when the last effect is stored: after it, or in one transaction with it; wait for uploads and batches',
-  }),
   'items-missing': ({ items }) => ({
     title: 'the job is completed and items of it are missing',
     evidence: [`${items} without an effect`],

@@ -196,7 +196,8 @@ const SENTENCES: Sentences = {
   'effects-not-comparable': () =>
     'none of the items that the effects query names is a file of the job: it must give the path as it was submitted',
   'effect-repeated': ({ item, count: times }) => `${baseName(item)} was processed ${times} times`,
-  'effect-late': ({ item }) => `the effect of ${baseName(item)} came only after the job had been completed`,
+  'effects-late': ({ items }) =>
+    `${count(items, 'effect', 'effects')} came only after the end; whether a crash in between would lose ${items === 1 ? 'it' : 'them'} was not tried`,
   'effect-missing': ({ item }) => `${baseName(item)} left no effect, though the job is completed`,
   'effects-so-far': ({ items }) =>
     `the job has not ended: what is not there yet is not missing (${count(items, 'effect', 'effects')}, each once)`,

@@ -3,13 +3,13 @@
  *
  * Why: it is what the work is for. A status that says completed and a document that is stored twice, or never, is the
  * most expensive kind of failure, because nobody looks.
- * What would fool it: trusting the status or the progress; a count long after the end (one that says it is done before
- * it is loses the rest with the next crash, so it is counted in the moment of the end too); a total that is right because one item is missing and
- * another there twice (so items are compared by name).
+ * What would fool it: trusting the status or the progress; a total that is right because one item is missing and
+ * another there twice (so items are compared by name); an effect that is on its way (so what is missing is waited for).
  * Of a job that has not ended nothing is missing yet: then it is skipped.
  * Effects under names that are none of the job's files are not missing, they cannot be compared: inconclusive.
- * What it cannot see: an effect that follows its end within milliseconds; without an effects query, anything; then it is skipped and said. Effects outside the database
- * (mails, calls) are seen only if the query can.
+ * What it cannot see: without an effects query, anything; then it is skipped and said. Effects outside the database
+ * (mails, calls) are seen only if the query can. Whether an effect that comes after the end would survive a crash in
+ * between: an outbox sees to that, a promise that nobody awaits does not; so it is said that it came late.
  */
 import { isTerminal } from '../event.ts';
 import { rowBefore } from '../history.ts';
@@ -31,12 +31,15 @@ export const effectsExactlyOnce: Criterion = {
     // Only a job that says it is done must have done everything.
     if (now?.state === 'completed') {
       problems.push(...effects.missing.map((item) => finding('effect-missing', { item })));
-      problems.push(...lateEffects(history, facts).map((item) => finding('effect-late', { item })));
     }
     if (problems.length > 0) return judgement('failed', ...problems);
     const items = effects.items - effects.missing.length;
     if (now != null && !isTerminal(now.state))
       return judgement('skipped', finding('effects-so-far', { items }));
-    return judgement('passed', finding('effects-once', { items }));
+    const late = lateEffects(history, facts).length;
+    const once = finding('effects-once', { items });
+    return late === 0
+      ? judgement('passed', once)
+      : judgement('passed', once, finding('effects-late', { items: late }));
   },
 };

@@ -185,12 +185,6 @@ export const itemsMissing: Diagnose = (subject) => {
   return { items: missing.length };
 };
 
-/** It said that it was done while what it had done was still on its way. */
-export const completedBeforeEffects: Diagnose = ({ criteria }) => {
-  const late = criteria.flatMap(({ evidence }) => evidence).filter(({ code }) => code === 'effect-late');
-  return late.length > 0 ? { items: late.length } : undefined;
-};
-
 /** One of the two was told of an end, the other never, or of another one. */
 export const rowAndQueueDisagree: Diagnose = (subject) => {
   const { facts } = subject;

@@ -53,7 +53,6 @@ export const DIAGNOSES = {
   'error-swallowed': claims.errorSwallowed,
   'fence-not-unique': claims.fenceNotUnique,
   'lock-shorter-than-work': either(celery.visibilityShorterThanWork, claims.lockShorterThanWork),
-  'completed-before-effects': endedWrongly.completedBeforeEffects,
   'items-missing': endedWrongly.itemsMissing,
   'effects-not-idempotent': twice.effectsNotIdempotent,
   'recovered-live-job': twice.recoveredLiveJob,

@@ -11,10 +11,6 @@ export const BULLMQ_ENDED_ROWS: readonly CorpusRow[] = [
   }),
   brokenBullmq('resumed-past-work', { failing: ['effects-exactly-once'], diagnosis: 'resumed-past-work' }),
   brokenBullmq('error-swallowed', { failing: ['effects-exactly-once'], diagnosis: 'error-swallowed' }),
-  brokenBullmq('completed-before-effects', {
-    failing: ['effects-exactly-once'],
-    diagnosis: 'completed-before-effects',
-  }),
   brokenBullmq('reran-finished-job', { failing: ['terminal-is-final'], diagnosis: 'reran-finished-job' }),
   brokenBullmq('reran-finished-job late', {
     failing: ['terminal-is-final'],

@@ -28,7 +28,7 @@ export const WAITING: readonly WaitingDefect[] = [
   {
     defect: 'completed-before-effects',
     needs: 'explore',
-    why: 'shown where the last effect comes late; where it follows at once only a crash between the two shows it',
+    why: 'only a crash between the write of COMPLETED and the last effect shows it; that an effect came after the end is said, and an outbox does that rightly',
   },
   {
     defect: 'no-fencing',
