@@ -15,7 +15,7 @@ export function isDeliveredSince(before: BrokerSnapshot, snapshot: BrokerSnapsho
 }
 
 /** A look that is recorded with a write may have been taken a moment before it; later than this it was not. */
-const SURELY_LATER_MS = 25;
+export const SURELY_LATER_MS = 25;
 
 /** The first look at the broker that surely began after a write was made: looks come one after the other. */
 export function lookAfter(

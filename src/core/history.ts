@@ -50,6 +50,11 @@ export function isAfter(one: Recorded, other: Recorded | undefined): boolean {
   return other !== undefined && isBefore(other, one);
 }
 
+/** Whether the run was on a queue of this kind. */
+export function isOnQueue(history: History, kind: 'bullmq' | 'celery'): boolean {
+  return first(history, 'run:started')?.target.queue === kind;
+}
+
 /** @param events in the order of their `seq` */
 export function createHistory(events: readonly Event[]): History {
   const byKind = new Map<EventKind, Event[]>();

@@ -1,9 +1,10 @@
 /** Step 6: from the restart to the end of the job, or to the time-out. */
+import { SURELY_LATER_MS } from '../core/deliveries.ts';
 import { isHeldByAnother } from '../core/redelivery.ts';
 import { restartFacts } from '../core/restart.ts';
 import { countEffectsAtEnd } from './conclude.ts';
 import type { BrokerWatch } from './broker-watch.ts';
-import { hasEnded, record, waitFor, type InFlight } from './context.ts';
+import { hasEnded, pause, record, waitFor, type InFlight } from './context.ts';
 
 /** The time-out is not raised beyond this: a broker that needs longer is told of with its due time. */
 const LONGEST_TIMEOUT_MS = 10 * 60_000;
@@ -39,6 +40,11 @@ export async function monitor(run: InFlight, broker: BrokerWatch): Promise<boole
   }
   if (end === 'ended') await countEffectsAtEnd(run);
   await broker.look();
+  if (end === 'ended') {
+    // A look that comes with the end may have been begun before it: one that surely was not tells who had the job then.
+    await pause(run, SURELY_LATER_MS + 5);
+    await broker.look();
+  }
   return end === 'ended';
 }
 

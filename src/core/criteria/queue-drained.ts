@@ -13,7 +13,7 @@
 import { describeBroker, describeDue } from '../broker-words.ts';
 import { isTerminal } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';
-import { first, isAfter, last, lastSnapshotBefore, rowBefore, type History } from '../history.ts';
+import { isAfter, isOnQueue, last, lastSnapshotBefore, rowBefore, type History } from '../history.ts';
 import type { RestartFacts } from '../restart.ts';
 import { judgement, type Criterion } from './criterion.ts';
 
@@ -59,8 +59,7 @@ export const queueDrained: Criterion = {
 
 /** Celery's workers alone know what they hold where the broker does not show it; these answer no remote control. */
 function neverTold(history: History, { snapshots }: RestartFacts): boolean {
-  const isCelery = first(history, 'run:started')?.target.queue === 'celery';
-  return isCelery && snapshots.every(({ facts }) => facts?.['pool'] === undefined);
+  return isOnQueue(history, 'celery') && snapshots.every(({ facts }) => facts?.['pool'] === undefined);
 }
 
 /** What is sent this short a time before the end was sent with it. */

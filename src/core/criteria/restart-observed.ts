@@ -9,7 +9,8 @@
  *    flight when it began;
  * 2. whoever wrote last before it belongs to the worker that was struck;
  * 3. that worker is gone: every process of its tree, or, where processes cannot be seen, its connections; and nothing
- *    of it wrote on after it was killed, or writes any more, nor does anybody unseen while no worker of the harness's is there;
+ *    of it wrote on after it was killed, or writes any more, nor does anybody unseen while no worker of the harness's is
+ *    there;
  * 4. the old worker did not end the job. Where the scenario is a polite one it may (a drain), and the report says so;
  *    where it is a crash, a job that the old worker ended or handed back was not crashed;
  * 5. a new worker was started or seen. That it lived is not asked for here: one that dies at once is what the job has

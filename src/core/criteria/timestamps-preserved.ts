@@ -1,13 +1,14 @@
 /**
- * created_at and started_at were set once and never changed or lost; completed_at is set at the end, not before; created ≤ started ≤ completed.
+ * created_at and started_at were set once and never changed or lost; completed_at is set at the end, not before;
+ * created ≤ started ≤ completed.
  *
  * Why: durations, billing and "stuck since" alarms are computed from them; a second pick-up that sets started_at anew
  * hides the outage.
  * What would fool it: comparing only the value before and after (a reset between two looks), clocks that differ (the
  * worker's and the database's may be a little apart, so the order is judged with a tolerance; where the measured
  * distance explains it, it is said and not held against the worker), a time that an object mapper writes back with fewer
- * digits, and values that cannot be compared (a column without a zone beside one with, a mere date): said, not judged. A job that ended
- * without ever having been worked on was never started.
+ * digits, and values that cannot be compared (a column without a zone beside one with, a mere date): said, not judged. A
+ * job that ended without ever having been worked on was never started.
  */
 import { isTerminal, type RowValues } from '../event.ts';
 import { finding, type Finding } from '../findings.ts';

@@ -8,6 +8,7 @@ import { isTerminal, type QueueFacts } from '../event.ts';
 import {
   first,
   isAfter,
+  isOnQueue,
   lastSnapshotBefore,
   rowBefore,
   type BrokerSnapshot,
@@ -15,13 +16,9 @@ import {
 } from '../history.ts';
 import type { Case, Diagnose, DiagnosisValues } from './diagnosis.ts';
 
-export function isCelery(history: History): boolean {
-  return first(history, 'run:started')?.target.queue === 'celery';
-}
-
 /** The job stands where the restart left it, and nobody has it any more. */
 function isLostFor({ has, facts, history }: Case): boolean {
-  if (!isCelery(history) || facts.takeOver !== undefined) return false;
+  if (!isOnQueue(history, 'celery') || facts.takeOver !== undefined) return false;
   return has('picked-up-again', 'failed') || has('reached-terminal', 'failed');
 }
 
@@ -88,7 +85,7 @@ function wasSplit({ facts: { brokerBefore } }: Case): boolean {
 export const groupWaitsForTheDead: Diagnose = (subject) => {
   const now = brokerNow(subject);
   const row = rowBefore(subject.facts.versions);
-  if (!isCelery(subject.history) || !subject.has('reached-terminal', 'failed')) return undefined;
+  if (!isOnQueue(subject.history, 'celery') || !subject.has('reached-terminal', 'failed')) return undefined;
   if (!wasSplit(subject) || now?.state !== 'gone' || now.facts?.['further'] !== undefined) return undefined;
   if (row == null) return undefined;
   return {
@@ -145,7 +142,7 @@ export const lostInShutdownWindow: Diagnose = (subject) => {
 
 /** No worker knows the task: its message is dropped. */
 export const taskNotRegistered: Diagnose = (subject) => {
-  if (!isCelery(subject.history)) return undefined;
+  if (!isOnQueue(subject.history, 'celery')) return undefined;
   const line = saidByWorker(subject, /unregistered task/i);
   const row = rowBefore(subject.facts.versions);
   if (line === undefined || row == null || isTerminal(row.state)) return undefined;
@@ -157,7 +154,10 @@ export const taskNotRegistered: Diagnose = (subject) => {
  * acknowledges both, and the row was not told.
  */
 export const taskGivenUp: Diagnose = ({ history, facts, has }) => {
-  if (!isCelery(history) || !(has('picked-up-again', 'failed') || has('reached-terminal', 'failed')))
+  if (
+    !isOnQueue(history, 'celery') ||
+    !(has('picked-up-again', 'failed') || has('reached-terminal', 'failed'))
+  )
     return undefined;
   const id = history.of('job:submitted').find(({ job }) => job === facts.job)?.messageId;
   const line = history
@@ -193,7 +193,8 @@ const PURGED = /purge: Erased [1-9]\d* message/;
 export const retryInMemory: Diagnose = (subject) => {
   const { brokerBefore, before, strikeAt } = subject.facts;
   const untold = brokerBefore?.state === 'gone' && strikeAt === 'retrying' && (before?.retryCount ?? 0) > 0;
-  if (!isCelery(subject.history) || (brokerBefore?.state !== 'delayed' && !untold)) return undefined;
+  if (!isOnQueue(subject.history, 'celery') || (brokerBefore?.state !== 'delayed' && !untold))
+    return undefined;
   const now = brokerNow(subject);
   const row = rowBefore(subject.facts.versions);
   if (row == null || isTerminal(row.state) || now?.state === 'waiting') return undefined;

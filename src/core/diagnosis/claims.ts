@@ -10,6 +10,7 @@ import {
   first,
   firstSnapshotAfter,
   isAfter,
+  isOnQueue,
   lastSnapshotBefore,
   rowBefore,
   snapshotsOf,
@@ -122,7 +123,7 @@ export const claimTiedToName: Diagnose = (subject) => {
 
 /** BullMQ hands the next job out under the token of the last, so that its token on two jobs names no worker. */
 function isTokenOfBullmq({ history, facts }: Case, claim: string): boolean {
-  const bullmq = first(history, 'run:started')?.target.queue === 'bullmq';
+  const bullmq = isOnQueue(history, 'bullmq');
   // While a lock stands its holder goes by the token; afterwards by the name of the worker.
   return bullmq && facts.snapshots.some(({ owner, lockUntilMs }) => owner === claim && lockUntilMs !== null);
 }

@@ -3,6 +3,7 @@ import { describeBroker } from '../broker-words.ts';
 import {
   first,
   isHeldInBroker,
+  isOnQueue,
   last,
   lastSnapshotBefore,
   rowBefore,
@@ -19,7 +20,6 @@ import {
 import {
   ackedOnReceipt,
   childDeathAcked as celeryChildDeathAcked,
-  isCelery,
   purged,
   taskGivenUp,
   visibilityValues,
@@ -75,7 +75,7 @@ export const successorDied: Diagnose = (subject) => {
 
 /** Before the strike the broker already counted the job as finished, though the row says processing. */
 export const ackedBeforeDone: Diagnose = (subject) => {
-  if (isCelery(subject.history)) return ackedOnReceipt(subject);
+  if (isOnQueue(subject.history, 'celery')) return ackedOnReceipt(subject);
   return isUntouched(subject) && subject.facts.brokerBefore?.state === 'ended'
     ? { progress: subject.facts.before?.progress ?? null }
     : undefined;
@@ -84,7 +84,7 @@ export const ackedBeforeDone: Diagnose = (subject) => {
 /** Before the strike the broker kept nothing of the job that a worker was working on. */
 export const poppedWithoutCopy: Diagnose = (subject) => {
   // Celery keeps no record of what was acknowledged, so a message that is gone does not mean that.
-  if (isCelery(subject.history)) return undefined;
+  if (isOnQueue(subject.history, 'celery')) return undefined;
   return isUntouched(subject) && subject.facts.brokerBefore?.state === 'gone'
     ? { progress: subject.facts.before?.progress ?? null }
     : undefined;
@@ -93,7 +93,7 @@ export const poppedWithoutCopy: Diagnose = (subject) => {
 /** The broker had it until the polite stop, and no more when the worker had left. */
 export const ackedOnShutdown: Diagnose = (subject) => {
   const { facts } = subject;
-  if (isCelery(subject.history)) return undefined;
+  if (isOnQueue(subject.history, 'celery')) return undefined;
   if (!isUntouched(subject) || !facts.polite || isDone(subject)) return undefined;
   return isHeldInBroker(facts.brokerBefore) && isOver(facts.brokerAfterGone)
     ? { progress: facts.before?.progress ?? null }
@@ -141,7 +141,8 @@ export const groupWaitsForTheDead: Diagnose = (subject) => {
 /** Children of the worker were killed, and the worker itself told the broker that the job was over. */
 export const childDeathAcked: Diagnose = (subject) => {
   const { faults, brokerBefore, brokerAfterGone: after } = subject.facts;
-  if (isCelery(subject.history) || !isUntouched(subject) || faults[0]?.reach !== 'child') return undefined;
+  if (isOnQueue(subject.history, 'celery') || !isUntouched(subject) || faults[0]?.reach !== 'child')
+    return undefined;
   const over = isOver(after) || after?.state === 'dead';
   return isHeldInBroker(brokerBefore) && over
     ? { reach: faults[0].reach, broker: describeBroker(after) }
@@ -171,7 +172,7 @@ export const neverReclaimed: Diagnose = (subject) => {
   const held = after?.state === 'active' && !isHeldByAnother(facts, after);
   const untold = after === undefined || after.state === 'unknown';
   if (!held && !untold) return undefined;
-  const silent = !held && isCelery(history) ? { silent: 1 } : {};
+  const silent = !held && isOnQueue(history, 'celery') ? { silent: 1 } : {};
   return { owner: after?.owner ?? null, broker: describeBroker(after), ...silent };
 };
 
@@ -230,7 +231,7 @@ export const nobodyListens: Diagnose = (subject) => {
 /** The message was there when the old worker was gone, and nobody was handed it; nor the one behind, and both are gone. */
 function messagesDeleted(subject: Case): DiagnosisValues | undefined {
   const { successor } = subject.facts;
-  if (isCelery(subject.history) || successor === undefined) return undefined;
+  if (isOnQueue(subject.history, 'celery') || successor === undefined) return undefined;
   if (subject.found('waiting-witness-stuck') && isWaitingRemovedSince(subject) && !isLost(subject)) {
     return { incarnation: successor.incarnation, message: 1, neighbour: 1 };
   }
