@@ -7,7 +7,6 @@ import { effectsOf } from '../effects.ts';
 import type { JobRole } from '../event.ts';
 import {
   changesOf,
-  first,
   firstSnapshotAfter,
   isAfter,
   isOnQueue,
