@@ -6,6 +6,7 @@ import { lastSnapshotBefore, type BrokerSnapshot } from './history.ts';
 import {
   dueAfterEnd,
   findStallOfTheLiving,
+  isGivenUpForStalls,
   isHeldByAnother,
   isSomebodyThere,
   putBackUntouched,
@@ -129,6 +130,15 @@ const REST: Omit<BrokerState, 'state' | 'owner' | 'deliveries'> = {
   failedReason: null,
   messages: 1,
 };
+
+test('given up for its stalls is what the broker counts as dead for that reason', () => {
+  const last = (state: 'dead' | 'active', failedReason: string | null): boolean =>
+    isGivenUpForStalls(atLastLook(restarted().broker({ state, failedReason }))[1]);
+  expect(last('dead', 'job stalled more than allowable limit')).toBe(true);
+  expect(last('active', 'job stalled more than allowable limit')).toBe(false);
+  expect(last('dead', null)).toBe(false);
+  expect(isGivenUpForStalls(undefined)).toBe(false);
+});
 
 describe('when it is still to come', () => {
   const due = (run: RunBuilder): string | undefined => {

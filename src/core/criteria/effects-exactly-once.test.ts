@@ -74,6 +74,7 @@ describe('an effect that comes after the end', () => {
   });
 
   test('counts from the end on, and of the job itself', () => {
+    expect(seen(counted(restarted(), ONCE).picksUp(2).completed())).toBe('passed effects-once');
     expect(seen(counted(counted(restarted(), []).picksUp(2).completed(), ONCE))).toBe('passed effects-once');
     const other = handedOver().event({
       kind: 'effects:counted',

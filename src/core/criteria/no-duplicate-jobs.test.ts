@@ -132,6 +132,7 @@ describe('passed', () => {
 
     test.each([
       ['its own, again and again', `${messageId}/a`, [`${messageId}/b`, `${messageId}/c`]],
+      ['others in its place', `${messageId}/a`, [`${OTHER}/b`, `${OTHER.replaceAll('x', 'y')}/c`]],
       ['another in its place', `${messageId}/a`, [`${OTHER}/b`, `${OTHER}/c`]],
       ['a claim that names no message', 'token-1', [`${messageId}/a`, `${OTHER}/b`]],
       [

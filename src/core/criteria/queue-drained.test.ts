@@ -131,6 +131,14 @@ describe('nothing to judge', () => {
       return seen(run.broker({ state: 'unknown', facts: {} }));
     };
     expect(celery({})).toBe('skipped workers-do-not-tell');
+    const gone = inFlight({ queue: 'celery' })
+      .broker({ facts: {} })
+      .strike()
+      .gone()
+      .starts(2)
+      .ready(2)
+      .picksUp(2);
+    expect(seen(gone.completed().broker({ state: 'gone', owner: null, messages: null }))).toMatch(/^passed/);
     expect(celery({ pool: 'prefork' })).toBe('inconclusive broker-not-asked');
   });
 

@@ -61,6 +61,25 @@ describe('completed at another progress than the job before the restart', () => 
     expect(seen(at(99))).toBe('passed ended-as-expected');
   });
 
+  test('where the other one passed by that progress on its way, or the table tells none', () => {
+    const by = aRun().job('witness-ended').picksUp(1).progress(80).completed().job().submitted().picksUp(1);
+    by.progress(20)
+      .strike()
+      .gone()
+      .starts(2)
+      .ready(2)
+      .picksUp(2)
+      .row({ status: 'completed', progress: 80 }, 2);
+    expect(seen(by.acks())).toBe('inconclusive progress-unusual');
+    const untold = (witness: number | null, subject: number | null): string => {
+      const run = aRun().job('witness-ended').picksUp(1).row({ status: 'completed', progress: witness }, 1);
+      run.job().submitted().picksUp(1).strike().gone().starts(2).ready(2).picksUp(2);
+      return seen(run.row({ status: 'completed', progress: subject }, 2).acks());
+    };
+    expect(untold(null, 80)).toBe('passed ended-as-expected');
+    expect(untold(100, null)).toBe('passed ended-as-expected');
+  });
+
   test('is not settled without a control that completed', () => {
     for (const run of [at(120), control(at(120)), control(at(120)).failed()]) {
       const history = run.end();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory } from '../history.ts';
 import { aRun, handedOver, inFlight, restarted, type RunBuilder } from '../../testing/history-builder.ts';
-import { diagnosedAs, findingOf, judgedAs } from '../../testing/judged.ts';
+import { diagnosedAs, findingOf, judgedAs, valuesOfDiagnosis } from '../../testing/judged.ts';
 
 function seen(run: RunBuilder): string {
   return judgedAs(run.end(), 'timestamps-preserved');
@@ -60,6 +60,40 @@ describe('passed', () => {
     );
   });
 
+  test.each([
+    ['2026-01-31T09:00:00', true],
+    ['2026-01-31', false],
+  ])('why %s cannot be compared is told', (startedAt, zones) => {
+    const history = aRun().job().submitted().picksUp(1, { startedAt }).completed().end();
+    expect(findingOf(history, 'timestamps-not-comparable')).toMatchObject({ later: 'started_at', zones });
+    const early = aRun().job().submitted().picksUp(1).row({ status: 'completed', completedAt: startedAt }, 1);
+    expect(findingOf(early.end(), 'timestamps-not-comparable')).toMatchObject({
+      later: 'completed_at',
+      zones,
+    });
+    const { events } = aRun().job().submitted().picksUp(1).completed().end();
+    const made = events.map((event) =>
+      event.kind === 'row:version' && event.values !== null
+        ? { ...event, values: { ...event.values, createdAt: startedAt } }
+        : event,
+    );
+    expect(findingOf(createHistory(made), 'timestamps-not-comparable')).toMatchObject({
+      earlier: 'created_at',
+      zones,
+    });
+  });
+  });
+
+  test('the causes: two clocks, an end that was stamped before', () => {
+    const mixed = aRun().job().submitted().picksUp(1, { startedAt: '2026-01-31T11:50:00+00:00' }).completed();
+    expect(diagnosedAs(mixed.end())).toContain('clock-mixed');
+    const completedAt = '2026-01-31T12:00:30+00:00';
+    const early = restarted().picksUp(2, { completedAt }).progress(60);
+    const history = early.row({ status: 'completed', completedAt }, 2).acks().end();
+    expect(diagnosedAs(history)).toEqual(['completed-at-missing']);
+    expect(valuesOfDiagnosis(history, 'completed-at-missing')).toEqual({ early: 1 });
+  });
+
   describe('completed_at', () => {
     const AT = '2026-01-31T12:00:30+00:00';
     const early = (run: RunBuilder): string =>
@@ -91,6 +125,11 @@ describe('passed', () => {
     expect(findingOf(history, 'created-at-changed')).toMatchObject({ after: createdAt, incarnation: 2 });
     expect(diagnosedAs(history)).toEqual(['started-at-reset']);
     expect(seen(restarted().row({ createdAt: null }, 2).picksUp(2).completed())).toMatch(/^passed/);
+    // What the harness itself had to guess the worker may put right.
+    const guessed = history.events.map((event) =>
+      event.kind === 'job:created' ? { ...event, createdAtGuessed: true } : event,
+    );
+    expect(judgedAs(createHistory(guessed), 'timestamps-preserved')).toMatch(/^passed/);
   });
 
   test('seconds and milliseconds since 1970 are times', () => {

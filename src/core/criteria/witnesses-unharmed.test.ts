@@ -87,6 +87,26 @@ describe('what the ended one had left', () => {
     expect(seen(once)).toMatch(/^passed/);
   });
 
+  test('is told from what other jobs have left, and lost', () => {
+    const ofSubject = (run: RunBuilder, ...items: readonly string[]): RunBuilder =>
+      run.event({
+        kind: 'effects:counted',
+        job: 'job-1',
+        role: 'subject',
+        source: 'query',
+        effects: items.map((item) => ({ item, count: 1 })),
+      });
+    expect(seen(ofSubject(left([1], [1]), 'other'))).toMatch(/^passed/);
+    const values = { status: 'completed', state: 'completed', digest: 'moved' } as const;
+    const moved = { kind: 'row:archived', job: 'job-1', role: 'subject', values } as const;
+    expect(seen(left([1], [], (run) => run.event(moved)))).toContain('ended-witness-effect-gone');
+    const control = left([1], [], (run) => run.job('control').deletes(2).of('subject'));
+    expect(seen(control)).toContain('ended-witness-effect-gone');
+    const before = count(aRun().job('witness-ended').picksUp(1).completed(), 1).job('subject').submitted();
+    ofSubject(before.picksUp(1).progress(20), 'file-9').strike().gone().starts(2).ready(2).picksUp(2);
+    expect(seen(count(before.completed(), 1))).toMatch(/^passed/);
+  });
+
   test('may go with its row', () => {
     const values = { status: 'completed', state: 'completed', digest: 'moved' } as const;
     const archived = { kind: 'row:archived', job: 'job-ended', role: 'witness-ended', values } as const;

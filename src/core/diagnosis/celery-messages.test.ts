@@ -65,6 +65,13 @@ describe('what a worker says of the message after the restart', () => {
     expect(causesOf(said(failed.replace('ValueError', 'WorkerLostError')))).not.toContain(
       'broker-gave-up-row-not-told',
     );
+    const noted = inFlight(CELERY).broker({ deliveries: null }).strike().gone().starts(2).ready(2);
+    noted.event({ kind: 'note', code: 'later', text: failed }).broker({ state: 'gone', owner: null });
+    expect(causesOf(noted.timesOut())).not.toContain('broker-gave-up-row-not-told');
+    const beside = aRun(CELERY).job('witness-ended').submitted().picksUp(1).completed().job().submitted();
+    beside.picksUp(1).progress(20).broker({ deliveries: null }).strike().gone().starts(2).ready(2);
+    says(beside, `worker #2: ${failed}`).broker({ state: 'gone', owner: null, messages: null });
+    expect(causesOf(beside.timesOut())).toContain('broker-gave-up-row-not-told');
     const before = says(inFlight(CELERY), failed).strike().gone().starts(2).ready(2);
     expect(causesOf(before.broker({ state: 'gone', owner: null }).timesOut())).not.toContain(
       'broker-gave-up-row-not-told',
@@ -79,6 +86,10 @@ describe('what a worker says of the message after the restart', () => {
     expect(causesOf(said(line))).toEqual(['deleted-at-boot']);
     expect(valuesOf(said(line), 'deleted-at-boot')).toMatchObject({ incarnation: 2, message: 1 });
     expect(causesOf(said('purge: Erased 0 messages from the queue.'))).not.toContain('deleted-at-boot');
+    expect(causesOf(said('purge: Erased 12 messages from the queue.'))).toContain('deleted-at-boot');
+    const noted = inFlight(CELERY).broker({ deliveries: null }).strike().gone().starts(2).ready(2);
+    noted.event({ kind: 'note', code: 'later', text: line }).broker({ state: 'gone', owner: null });
+    expect(causesOf(noted.timesOut())).not.toContain('deleted-at-boot');
     const before = says(inFlight(CELERY), line).strike().gone().starts(2).ready(2);
     expect(causesOf(before.broker({ state: 'gone', owner: null }).timesOut())).not.toContain(
       'deleted-at-boot',
