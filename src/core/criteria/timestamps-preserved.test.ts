@@ -82,7 +82,6 @@ describe('passed', () => {
       zones,
     });
   });
-  });
 
   test('the causes: two clocks, an end that was stamped before', () => {
     const mixed = aRun().job().submitted().picksUp(1, { startedAt: '2026-01-31T11:50:00+00:00' }).completed();
