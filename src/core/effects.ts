@@ -1,5 +1,5 @@
 /** What a job's items left behind, compared with what they should have: every item once. */
-import { isTerminal } from './event.ts';
+import { isTerminal, type EventOf } from './event.ts';
 import { isAfter, isBefore, type History, type Recorded } from './history.ts';
 import type { RestartFacts } from './restart.ts';
 
@@ -38,7 +38,7 @@ export function lateEffects(history: History, { job, terminal, changes }: Restar
   );
   const atEnd = history.of('effects:counted').find((event) => event.job === job && isBefore(terminal, event));
   const missing = new Set(effectsOf(history, job)?.missing);
-  const there = new Set(atEnd?.effects.filter(({ count }) => count > 0).map(({ item }) => item));
+  const there = new Set(itemsThere(atEnd));
   const files = history.of('job:created').find((event) => event.job === job)?.files ?? [];
   return wasLeft || atEnd === undefined ? [] : files.filter((file) => !there.has(file) && !missing.has(file));
 }
@@ -57,6 +57,10 @@ export function effectsGoneSince(history: History, job: string, moment: Recorded
     .of('row:version')
     .some(({ job: of, operation }) => of === job && operation === 'delete');
   if (left || history.of('row:archived').some((event) => event.job === job)) return [];
-  const there = new Set(now.effects.filter(({ count }) => count > 0).map(({ item }) => item));
-  return before.effects.filter(({ item, count }) => count > 0 && !there.has(item)).map(({ item }) => item);
+  const there = new Set(itemsThere(now));
+  return itemsThere(before).filter((item) => !there.has(item));
+}
+
+function itemsThere(counted: EventOf<'effects:counted'> | undefined): readonly string[] {
+  return (counted?.effects ?? []).filter(({ count }) => count > 0).map(({ item }) => item);
 }

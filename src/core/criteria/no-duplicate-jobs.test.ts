@@ -64,11 +64,14 @@ describe('passed', () => {
   });
 
   describe('there a claim that carries the id of its message tells of another', () => {
-    const claimed = (first: string, ...since: readonly string[]): RunBuilder => {
-      const run = aRun({ broker: false }).job().submitted().picksUp(1, { taskId: first }).progress(20);
+    const claimedAgain = (run: RunBuilder, ...since: readonly string[]): RunBuilder => {
       run.strike().gone().starts(2).ready(2);
       for (const taskId of since) run.picksUp(2, { taskId });
       return run.completed();
+    };
+    const claimed = (first: string, ...since: readonly string[]): RunBuilder => {
+      const run = aRun({ broker: false }).job().submitted().picksUp(1, { taskId: first }).progress(20);
+      return claimedAgain(run, ...since);
     };
     const { messageId } = claimed('').history().of('job:submitted')[0]!;
     const OTHER = 'x'.repeat(messageId.length);
@@ -85,9 +88,9 @@ describe('passed', () => {
         .picksUp(1, { taskId: `${messageId}/a` })
         .picksUp(1, { taskId: 'a token' })
         .progress(20);
-      run.strike().gone().starts(2).ready(2);
-      for (const taskId of [`${messageId}/b`, `${OTHER}/c`]) run.picksUp(2, { taskId });
-      expect(seen(run.completed())).toBe('passed one-row messages-not-counted');
+      expect(seen(claimedAgain(run, `${messageId}/b`, `${OTHER}/c`))).toBe(
+        'passed one-row messages-not-counted',
+      );
     });
 
     test('where the broker counts, its count is what tells', () => {
@@ -96,9 +99,7 @@ describe('passed', () => {
         .submitted()
         .picksUp(1, { taskId: `${messageId}/a` })
         .progress(20);
-      run.strike().gone().starts(2).ready(2);
-      for (const taskId of [`${messageId}/b`, `${OTHER}/c`]) run.picksUp(2, { taskId });
-      expect(seen(run.completed())).toBe('passed one-row one-message');
+      expect(seen(claimedAgain(run, `${messageId}/b`, `${OTHER}/c`))).toBe('passed one-row one-message');
     });
 
     test('of the job that is judged, not of the ones beside it', () => {
@@ -109,9 +110,9 @@ describe('passed', () => {
         .submitted()
         .picksUp(1, { taskId: `${messageId}/a` })
         .progress(20);
-      run.strike().gone().starts(2).ready(2);
-      for (const taskId of [`${messageId}/b`, `${OTHER}/c`]) run.picksUp(2, { taskId });
-      expect(seen(run.completed())).toBe('inconclusive parts-or-duplicates');
+      expect(seen(claimedAgain(run, `${messageId}/b`, `${OTHER}/c`))).toBe(
+        'inconclusive parts-or-duplicates',
+      );
     });
 
     test('that was never said to have been sent has no id', () => {
@@ -119,9 +120,9 @@ describe('passed', () => {
         .job()
         .picksUp(1, { taskId: `${messageId}/a` })
         .progress(20);
-      run.strike().gone().starts(2).ready(2);
-      for (const taskId of [`${messageId}/b`, `${OTHER}/c`]) run.picksUp(2, { taskId });
-      expect(seen(run.completed())).toBe('passed one-row messages-not-counted');
+      expect(seen(claimedAgain(run, `${messageId}/b`, `${OTHER}/c`))).toBe(
+        'passed one-row messages-not-counted',
+      );
     });
 
     test('beside its own it may be a copy, or a step', () => {

@@ -4,7 +4,7 @@
  * far as it has told them, come with the snapshots.
  */
 import { describeBroker } from '../broker-words.ts';
-import { isTerminal, type QueueFacts } from '../event.ts';
+import { isTerminal, type EventOf, type QueueFacts } from '../event.ts';
 import {
   first,
   isAfter,
@@ -33,8 +33,17 @@ function toldBy({ facts }: Case): QueueFacts {
   return told;
 }
 
-function saidByWorker({ history }: Case, pattern: RegExp): string | undefined {
-  return history.of('note').find(({ code, text }) => code === 'worker-line' && pattern.test(text))?.text;
+function saidByWorker(subject: Case, pattern: RegExp): string | undefined {
+  return linesOfWorkers(subject).find(({ text }) => pattern.test(text))?.text;
+}
+
+/** The first such line since the old worker was gone. */
+function saidSinceGone(subject: Case, tells: (text: string) => boolean): string | undefined {
+  return linesOfWorkers(subject).find((line) => isAfter(line, subject.facts.gone) && tells(line.text))?.text;
+}
+
+function linesOfWorkers({ history }: Case): readonly EventOf<'note'>[] {
+  return history.of('note').filter(({ code }) => code === 'worker-line');
 }
 
 function settingsOf(subject: Case): DiagnosisValues {
@@ -153,23 +162,13 @@ export const taskNotRegistered: Diagnose = (subject) => {
  * The task failed after the restart, or its message was thrown away because it had expired or was revoked. Celery
  * acknowledges both, and the row was not told.
  */
-export const taskGivenUp: Diagnose = ({ history, facts, has }) => {
-  if (
-    !isOnQueue(history, 'celery') ||
-    !(has('picked-up-again', 'failed') || has('reached-terminal', 'failed'))
-  )
-    return undefined;
+export const taskGivenUp: Diagnose = (subject) => {
+  const { history, facts, has } = subject;
+  if (!isOnQueue(history, 'celery')) return undefined;
+  if (!has('picked-up-again', 'failed') && !has('reached-terminal', 'failed')) return undefined;
   const id = history.of('job:submitted').find(({ job }) => job === facts.job)?.messageId;
-  const line = history
-    .of('note')
-    .find(
-      ({ code, text, ...note }) =>
-        code === 'worker-line' &&
-        isAfter(note, facts.gone) &&
-        GIVEN_UP.test(text) &&
-        id !== undefined &&
-        text.includes(id),
-    )?.text;
+  if (id === undefined) return undefined;
+  const line = saidSinceGone(subject, (text) => GIVEN_UP.test(text) && text.includes(id));
   // A child that died was not the task's failure.
   if (line === undefined || line.includes('WorkerLostError')) return undefined;
   return { line, discarded: line.includes('Discarding') ? 1 : 0 };
@@ -180,11 +179,8 @@ const GIVEN_UP = /raised unexpected: |Hard time limit .* exceeded|Discarding rev
 /** A new worker emptied the queue when it started, as it says itself. */
 export const purged: Diagnose = (subject) => {
   if (!isLostFor(subject)) return undefined;
-  const { gone, struck } = subject.facts;
-  const said = subject.history
-    .of('note')
-    .find(({ code, text, ...note }) => code === 'worker-line' && isAfter(note, gone) && PURGED.test(text));
-  return said === undefined ? undefined : { incarnation: struck + 1, message: 1, line: said.text };
+  const line = saidSinceGone(subject, (text) => PURGED.test(text));
+  return line === undefined ? undefined : { incarnation: subject.facts.struck + 1, message: 1, line };
 };
 
 const PURGED = /purge: Erased [1-9]\d* message/;
